@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Every entry point: build, run, test. `make help` lists them.
+
+.DEFAULT_GOAL := image
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Uses every CPU unless -j says otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# B=dir builds elsewhere; what is downloaded stays in build/ and is shared.
+B        ?= build
+DEPS     := build
+PLAN     ?= configs/edge-demo/edge-demo.dts
+O        ?= $(B)/image/$(basename $(notdir $(PLAN)))
+MACHINE  ?= pc
+SMP      ?= 2
+MEM      ?= 1G
+FILTER   ?=
+
+# V=1 prints whole commands instead of one short line a file.
+ifeq ($(V),1)
+Q    :=
+say   = @:
+else
+Q    := @
+say   = @printf '  %-8s %s\n' '$(1)' '$(2)'
+endif
+
+# --- Set-up -----------------------------------------------------------------
+# toolchain.mk is written by ci/setup, which installs packages and fetches
+# third-party source and kernels; make starts again once it exists.
+
+SETUP_INPUTS := $(wildcard ci/setup ci/packages ci/sources.lock)
+offline_goals := help clean distclean
+ifneq ($(filter-out $(offline_goals),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))),)
+include $(DEPS)/setup/toolchain.mk
+endif
+
+$(DEPS)/setup/toolchain.mk: $(SETUP_INPUTS)
+	@ci/setup $(DEPS)
+
+NEWLIB := $(DEPS)/src/newlib/newlib
+LZ4    := $(DEPS)/src/lz4/lib
+
+# --- Flags ------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+            -Wcast-align -Wcast-qual -Werror
+CXX_WARNINGS := $(WARNINGS) -Wold-style-cast
+DEPENDENCIES  = -MMD -MP -MF $@.d
+
+# The same for C, C++ and assembly in ring 0. No byte of glibc is visible.
+RING0_INCLUDES = -nostdinc -isystem platform/x86/libc/include \
+            -isystem $(GCC_CXX_INCLUDE) -isystem $(GCC_CXX_TARGET_INCLUDE) \
+            -isystem $(GCC_INCLUDE) -isystem $(NEWLIB)/libc/include \
+            -isystem $(DEPS)/include -isystem $(LZ4) -isystem $(B)/include -I.
+RING0_CODE := -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fpie \
+            -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
+            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
+            -fno-strict-aliasing -ffunction-sections -fdata-sections \
+            -ffile-prefix-map=$(CURDIR)/= -U__linux__ -U__unix__ -U__gnu_linux__ -Ulinux -Uunix
+RING0_CXXFLAGS = $(RING0_INCLUDES) -nostdinc++ -std=gnu++23 $(RING0_CODE) \
+            -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit $(CXX_WARNINGS)
+RING0_CFLAGS = $(RING0_INCLUDES) -std=gnu17 $(RING0_CODE)
+RING0_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 -z norelro \
+            --gc-sections --build-id=none --fatal-warnings
+
+HOST_CXXFLAGS = -std=gnu++23 -O1 -g $(CXX_WARNINGS) -I. -isystem $(DEPS)/include -isystem $(B)/include
+PLAN_LIBS    := -lfdt -llz4 -lzstd -llzma -lz -lbz2
+
+# GCC's sanitizers make these two warn about correct code.
+UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+            -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(CXX_WARNINGS) -Wno-maybe-uninitialized \
+            -Wno-stringop-overflow -I. -isystem $(DEPS)/include -isystem $(B)/include
+UNIT_LIBS    := -lCppUTest -lCppUTestExt -lfdt -llz4 -lzstd -llzma -lz -lbz2
+
+# --- Sources ----------------------------------------------------------------
+
+RING0_SOURCES := $(wildcard boot/*.cpp boot/*.S core/*.cpp core/*/*.cpp platform/x86/*.cpp \
+            platform/x86/*.S platform/x86/*/*.cpp platform/x86/*/*.S hvm/cpu/*.cpp hvm/cpu/*.S)
+RING0_SOURCES := $(filter-out platform/x86/libc/%,$(RING0_SOURCES))
+RING0_OBJECTS := $(RING0_SOURCES:%=$(B)/ring0/%.o)
+
+PLAN_SOURCES  := $(wildcard boot/plan/*.cpp)
+PLAN_OBJECTS  := $(PLAN_SOURCES:%=$(B)/host/%.o)
+
+UNIT_SOURCES  := $(sort $(shell find tests/unit -name 'test_*.cpp' 2>/dev/null))
+UNIT_TESTS    := $(UNIT_SOURCES:tests/unit/%.cpp=$(B)/unit/%)
+
+NEWLIB_STRING := memchr memcmp memrchr strcat strchr strcmp strcpy strcspn strlcpy strlen \
+            strncmp strncpy strnlen strrchr strspn strstr
+NEWLIB_STDIO  := sniprintf vsniprintf
+LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/libc/stdio/%.o) \
+            $(B)/libc/stdio/svfiprintf.o $(B)/libc/newlib_glue.o $(B)/libc/memory.o $(B)/libc/lz4.o
+
+# --- Entry points -----------------------------------------------------------
+
+.PHONY: help setup core plan-tool image run unit check test test-full clean distclean FORCE
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make setup        install packages, fetch third-party source and Debian kernels
+#: make core         build/core.elf, the code of ring 0
+#: make image        PLAN=x.dts O=dir: dir/bulkhead.elf and dir/map.txt
+#: make run          PLAN=x.dts MACHINE=pc|q35 SMP=n MEM=size QEMU_EXTRA=...: start the image in QEMU
+#: make unit         unit tests on the host
+#: make check        include directions, and what ring 0's ELF may contain
+#: make test         check, unit tests, and the system tests; FILTER=text for some
+#: make test-full    the same with the whole matrix of machines, CPUs, memory and kernels
+#: make clean        remove what was built; make distclean: also what was downloaded
+#: V=1 prints commands, B=dir builds in another folder than build/
+
+setup: $(DEPS)/setup/toolchain.mk
+	@ci/setup $(DEPS)
+
+core: $(B)/core.elf
+plan-tool: $(B)/host/bulkhead-plan
+
+clean:
+	rm -rf $(B)/ring0 $(B)/host $(B)/unit $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	    $(B)/core.map $(B)/libring0.a $(B)/ramdisk $(B)/test-logs
+
+distclean:
+	rm -rf $(B) $(DEPS)
+
+# --- Ring 0 -----------------------------------------------------------------
+
+# Version for the banner: rewritten only when it changes.
+$(B)/include/bulkhead/build_info.hpp: FORCE
+	@mkdir -p $(@D)
+	@version=$$(git describe --always --dirty 2>/dev/null || echo unknown); \
+	 printf '#pragma once\n#define BULKHEAD_VERSION "%s"\n' "$$version" > $@.new
+	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+
+$(B)/ring0/%.cpp.o: %.cpp Makefile | $(B)/include/bulkhead/build_info.hpp
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(RING0_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/ring0/%.S.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) $(RING0_CFLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
+
+$(B)/core.elf: boot/core.lds $(RING0_OBJECTS) $(B)/libring0.a Makefile
+	$(call say,LD,$@)
+	$(Q)$(LD) $(RING0_LDFLAGS) -T boot/core.lds -Map $(B)/core.map -o $@ \
+	    $(RING0_OBJECTS) $(B)/libring0.a $(LIBGCC)
+
+$(B)/libring0.a: $(LIBC_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(LIBC_OBJECTS)
+
+# Third-party source is compiled without warnings; ours is not.
+$(B)/libc/string/%.o: $(DEPS)/setup/toolchain.mk Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,newlib string/$*.c)
+	$(Q)$(CC) $(RING0_CFLAGS) -w -c $(NEWLIB)/libc/string/$*.c -o $@
+
+$(B)/libc/stdio/svfiprintf.o: $(DEPS)/setup/toolchain.mk Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,newlib stdio/vfprintf.c)
+	$(Q)$(CC) $(RING0_CFLAGS) -w -DINTEGER_ONLY -DSTRING_ONLY -c $(NEWLIB)/libc/stdio/vfprintf.c -o $@
+
+$(B)/libc/stdio/%.o: $(DEPS)/setup/toolchain.mk Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,newlib stdio/$*.c)
+	$(Q)$(CC) $(RING0_CFLAGS) -w -c $(NEWLIB)/libc/stdio/$*.c -o $@
+
+$(B)/libc/lz4.o: $(DEPS)/setup/toolchain.mk Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,lz4 lib/lz4.c)
+	$(Q)$(CC) $(RING0_CFLAGS) -w -DLZ4_FREESTANDING=1 -include string.h -DLZ4_memcpy=memcpy \
+	    -DLZ4_memmove=memmove -DLZ4_memset=memset -c $(LZ4)/lz4.c -o $@
+
+$(B)/libc/%.o: platform/x86/libc/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(RING0_CFLAGS) $(WARNINGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/libc/%.o: platform/x86/libc/%.S Makefile
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CC) $(RING0_CFLAGS) -c $< -o $@
+
+# --- Host tool --------------------------------------------------------------
+
+$(B)/host/%.cpp.o: %.cpp Makefile | $(B)/include/bulkhead/build_info.hpp
+	@mkdir -p $(@D)
+	$(call say,HOSTCXX,$<)
+	$(Q)$(CXX) $(HOST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/host/bulkhead-plan: $(PLAN_OBJECTS)
+	$(call say,HOSTLD,$@)
+	$(Q)$(CXX) -o $@ $^ $(PLAN_LIBS)
+
+# --- Unit tests -------------------------------------------------------------
+
+$(B)/unit/main.o: tests/unit/main.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,UNITCXX,$<)
+	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+# Each test file includes the units that it tests, so one compilation makes it.
+$(B)/unit/%: tests/unit/%.cpp $(B)/unit/main.o Makefile | $(B)/include/bulkhead/build_info.hpp
+	@mkdir -p $(@D)
+	$(call say,UNITCXX,$<)
+	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(B)/unit/main.o $(UNIT_LIBS)
+
+unit: $(UNIT_TESTS)
+	@tests/unit/run --filter '$(FILTER)' $(UNIT_TESTS)
+
+# --- Image and emulated box -------------------------------------------------
+
+image: $(B)/core.elf $(B)/host/bulkhead-plan
+	$(call say,PLAN,$(PLAN) -> $(O)/bulkhead.elf)
+	$(Q)mkdir -p $(O)
+	$(Q)$(B)/host/bulkhead-plan --core $(B)/core.elf --output $(O) $(PLAN)
+
+# --- Dependencies of a former build -----------------------------------------
+
+-include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(UNIT_TESTS:=.d) $(B)/unit/main.o.d
