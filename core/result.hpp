@@ -13,27 +13,9 @@ extern "C" {
 
 namespace bulkhead {
 
-// Source: xen/include/public/errno.h (numbers), where each hypercall's header says which applies.
-enum class Errno : int {
-    EPERM = XEN_EPERM,
-    ENOENT = XEN_ENOENT,
-    ESRCH = XEN_ESRCH,
-    EIO = XEN_EIO,
-    E2BIG = XEN_E2BIG,
-    EAGAIN = XEN_EAGAIN,
-    ENOMEM = XEN_ENOMEM,
-    EACCES = XEN_EACCES,
-    EFAULT = XEN_EFAULT,
-    EBUSY = XEN_EBUSY,
-    EEXIST = XEN_EEXIST,
-    ENODEV = XEN_ENODEV,
-    EINVAL = XEN_EINVAL,
-    ENOSPC = XEN_ENOSPC,
-    ERANGE = XEN_ERANGE,
-    ENOSYS = XEN_ENOSYS,
-    EOPNOTSUPP = XEN_EOPNOTSUPP,
-    ETIME = XEN_ETIME,
-};
+// Source: xen/include/public/errno.h; each hypercall's header says which applies.
+// XEN_EPERM and so on.
+using Errno = ::xen_errno;
 
 template <class T = void>
 using Result = std::expected<T, Errno>;

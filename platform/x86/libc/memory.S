@@ -6,6 +6,8 @@
 
     .text
 
+    # The unit test defines these two macros itself, to give other names.
+    .ifndef memory_under_test
     .macro function name
     .globl  \name
     .hidden \name
@@ -17,6 +19,7 @@
     .macro end name
     .size   \name, . - \name
     .endm
+    .endif
 
 # Copies 0 to 16 bytes; every load comes before the first store, so that the
 # ranges may overlap. In: %rdi, %rsi, %rdx. Returns from the caller.

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A broken invariant of the core. A guest can never reach it.
+#pragma once
+
+namespace bulkhead {
+
+// Prints the sentence (printf format), registers, a symbolised back trace and the end of the log on
+// the UART, keeps them for after a warm reset, stops the other CPUs, then does what the plan says.
+[[noreturn, gnu::format(printf, 1, 2)]] void panic(const char* format, ...);
+
+}  // namespace bulkhead
+
+// Stays on in release builds; never for guest data.
+#define ASSERT(condition)                                                              \
+    do {                                                                               \
+        if (!(condition)) [[unlikely]]                                                 \
+            ::bulkhead::panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition); \
+    } while (false)
