@@ -51,13 +51,15 @@ LZ4    := $(DEPS)/src/lz4/lib
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
             -Wcast-align -Wcast-qual -Werror
 CXX_WARNINGS := $(WARNINGS) -Wold-style-cast
+# Without a version the headers mean Xen 3.0's numbers, such as the old sched_op.
+XEN_HEADERS  := -isystem $(DEPS)/include -D__XEN_INTERFACE_VERSION__=0x00040e00
 DEPENDENCIES  = -MMD -MP -MF $@.d
 
 # The same for C, C++ and assembly in ring 0. No byte of glibc is visible.
 RING0_INCLUDES = -nostdinc -isystem platform/x86/libc/include \
             -isystem $(GCC_CXX_INCLUDE) -isystem $(GCC_CXX_TARGET_INCLUDE) \
             -isystem $(GCC_INCLUDE) -isystem $(NEWLIB)/libc/include \
-            -isystem $(DEPS)/include -isystem $(LZ4) -isystem $(B)/include -I.
+            $(XEN_HEADERS) -isystem $(LZ4) -isystem $(B)/include -I. -Iplatform/x86
 RING0_CODE := -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fpie \
             -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
             -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
@@ -69,13 +71,15 @@ RING0_CFLAGS = $(RING0_INCLUDES) -std=gnu17 $(RING0_CODE)
 RING0_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 -z norelro \
             --gc-sections --build-id=none --fatal-warnings
 
-HOST_CXXFLAGS = -std=gnu++23 -O1 -g $(CXX_WARNINGS) -I. -isystem $(DEPS)/include -isystem $(B)/include
+HOST_CXXFLAGS = -std=gnu++23 -O1 -g $(CXX_WARNINGS) -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
 PLAN_LIBS    := -lfdt -llz4 -lzstd -llzma -lz -lbz2
 
-# GCC's sanitizers make these two warn about correct code.
+# Link seams: a header in tests/unit/fakes/machine takes the place of the one of the
+# same name in platform/x86/machine. GCC's sanitizers make the two switched-off
+# warnings complain about correct code.
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(CXX_WARNINGS) -Wno-maybe-uninitialized \
-            -Wno-stringop-overflow -I. -isystem $(DEPS)/include -isystem $(B)/include
+            -Wno-stringop-overflow -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
 UNIT_LIBS    := -lCppUTest -lCppUTestExt -lfdt -llz4 -lzstd -llzma -lz -lbz2
 
 # --- Sources ----------------------------------------------------------------
@@ -211,6 +215,8 @@ $(B)/unit/%: tests/unit/%.cpp $(B)/unit/main.o Makefile | $(B)/include/bulkhead/
 	@mkdir -p $(@D)
 	$(call say,UNITCXX,$<)
 	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(B)/unit/main.o $(UNIT_LIBS)
+
+$(B)/unit/platform/x86/libc/test_memory: platform/x86/libc/memory.S
 
 unit: $(UNIT_TESTS)
 	@tests/unit/run --filter '$(FILTER)' $(UNIT_TESTS)
