@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Start, printing and end of a conformance guest: only console_io and sched_op are used here, so
+// that `hello` needs nothing else of the hypervisor.
+#include "framework/guest.hpp"
+
+#include <cstdarg>
+
+extern "C" {
+#include <xen/sched.h>
+}
+
+start_info_t* start_info;
+uint64_t boot_stack_end;
+
+namespace {
+
+class Line {
+public:
+    void put(char c)
+    {
+        if (length_ < sizeof(text_))
+            text_[length_++] = c;
+    }
+    void put(const char* text)
+    {
+        while (*text != '\0')
+            put(*text++);
+    }
+    void put(uint64_t value, unsigned base)
+    {
+        char digits[20];
+        unsigned count = 0;
+        do {
+            digits[count++] = "0123456789abcdef"[value % base];
+            value /= base;
+        } while (value != 0);
+        while (count > 0)
+            put(digits[--count]);
+    }
+    void format(const char* format, va_list arguments);
+    void write()
+    {
+        hypercall<__HYPERVISOR_console_io>(CONSOLEIO_write, length_, as_argument(text_));
+    }
+
+private:
+    char text_[255];
+    size_t length_ = 0;
+};
+
+void Line::format(const char* format, va_list arguments)
+{
+    for (; *format != '\0'; ++format) {
+        if (*format != '%') {
+            put(*format);
+            continue;
+        }
+        const bool is_long = *++format == 'l';
+        if (is_long)
+            ++format;
+        switch (*format) {
+        case 's': put(va_arg(arguments, const char*)); break;
+        case 'c': put(static_cast<char>(va_arg(arguments, int))); break;
+        case 'p': put(reinterpret_cast<uint64_t>(va_arg(arguments, void*)), 16); break;
+        case 'd': {
+            const long value = is_long ? va_arg(arguments, long) : va_arg(arguments, int);
+            if (value < 0)
+                put('-');
+            put(value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value), 10);
+            break;
+        }
+        case 'u':
+        case 'x':
+            put(is_long ? va_arg(arguments, unsigned long) : va_arg(arguments, unsigned),
+                *format == 'x' ? 16 : 10);
+            break;
+        default: put(*format); break;
+        }
+    }
+}
+
+}  // namespace
+
+void print(const char* format, ...)
+{
+    Line line;
+    va_list arguments;
+    va_start(arguments, format);
+    line.format(format, arguments);
+    va_end(arguments);
+    line.write();
+}
+
+void fail(const char* format, ...)
+{
+    Line line;
+    line.put("FAIL ");
+    line.put(guest_name);
+    line.put(": ");
+    va_list arguments;
+    va_start(arguments, format);
+    line.format(format, arguments);
+    va_end(arguments);
+    line.put('\n');
+    line.write();
+    shut_down(SHUTDOWN_poweroff);
+}
+
+void pass()
+{
+    print("PASS %s\n", guest_name);
+    shut_down(SHUTDOWN_poweroff);
+}
+
+void shut_down(unsigned reason)
+{
+    sched_shutdown_t request = {};
+    request.reason = reason;
+    for (;;)
+        hypercall<__HYPERVISOR_sched_op>(SCHEDOP_shutdown, as_argument(&request));
+}
+
+extern "C" [[noreturn]] void start_guest(uint64_t stack_end, start_info_t* info);
+
+void start_guest(uint64_t stack_end, start_info_t* info)
+{
+    boot_stack_end = stack_end;
+    start_info = info;
+    run_guest();
+    pass();
+}

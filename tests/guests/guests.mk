@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Conformance guests: every tests/guests/NAME.cpp becomes $(B)/guests/NAME.elf, a PV
+# kernel of its own. Included by the Makefile, after RING0_INCLUDES.
+
+GUEST_TESTS   := $(basename $(notdir $(sort $(wildcard tests/guests/*.cpp))))
+GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf)
+GUEST_FRAMEWORK := $(patsubst %,$(B)/guests/objects/%.o,$(notdir $(wildcard tests/guests/framework/*.cpp \
+            tests/guests/framework/*.S)))
+GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -O2 -g -ffreestanding -mgeneral-regs-only \
+            -mno-red-zone -mcmodel=kernel -fno-pie -fno-stack-protector -fcf-protection=none \
+            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
+            -fno-tree-loop-distribute-patterns -ffile-prefix-map=$(CURDIR)/= \
+            -U__linux__ -U__unix__ -U__gnu_linux__ -Ulinux -Uunix
+GUEST_CXXFLAGS = $(GUEST_FLAGS) -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rtti \
+            -fno-threadsafe-statics -fno-use-cxa-atexit $(CXX_WARNINGS)
+
+.PHONY: guests
+#: make guests       conformance guests: build/guests/NAME.elf
+guests: $(GUEST_ELFS)
+
+$(B)/guests/objects/%.cpp.o: tests/guests/%.cpp tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/guests/objects/%.cpp.o: tests/guests/framework/%.cpp tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/guests/objects/%.S.o: tests/guests/framework/%.S tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$<)
+	$(Q)$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
+
+$(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK) tests/guests/guest.lds
+	$(call say,GUESTLD,$@)
+	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings \
+	    -T tests/guests/guest.lds -o $@ $(filter %.o,$^)
+
+-include $(wildcard $(B)/guests/objects/*.d)
