@@ -103,7 +103,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 
 # --- Entry points -----------------------------------------------------------
 
-.PHONY: help setup core plan-tool image run unit check test test-full clean distclean FORCE
+.PHONY: help setup core plan-tool ramdisk image run unit check test test-full clean distclean FORCE
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -127,7 +127,7 @@ plan-tool: $(B)/host/bulkhead-plan
 
 clean:
 	rm -rf $(B)/ring0 $(B)/host $(B)/unit $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
-	    $(B)/core.map $(B)/libring0.a $(B)/ramdisk $(B)/test-logs
+	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs
 
 distclean:
 	rm -rf $(B) $(DEPS)
@@ -221,6 +221,46 @@ $(B)/unit/platform/x86/libc/test_memory: platform/x86/libc/memory.S
 unit: $(UNIT_TESTS)
 	@tests/unit/run --filter '$(FILTER)' $(UNIT_TESTS)
 
+# --- RAM disks for tests and the demo -------------------------------------------
+# They stay in build/ whatever B says, because plans name them by path.
+
+FLAVOURS       := amd64 cloud-amd64 rt-amd64
+RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
+RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
+RAMDISK_MODULES := dummy tun loop xor raid6_pq zsmalloc zram sha512_generic sha512-ssse3 af_alg algif_hash
+
+ramdisk: $(RAMDISKS)
+
+$(DEPS)/ramdisk/%.cpp.o: tests/ramdisk/stress/%.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) $(DEPENDENCIES) -c $< -o $@
+
+$(DEPS)/ramdisk/stress-tool: $(RAMDISK_PARTS:tests/ramdisk/stress/%=$(DEPS)/ramdisk/%.o)
+	$(call say,GUESTLD,$@)
+	$(Q)$(CXX) -static -s -o $@ $^
+
+$(DEPS)/ramdisk/stress-32: tests/ramdisk/stress/program32.S Makefile
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$<)
+	$(Q)$(CC) -m32 -nostdlib -static -s -Wl,--build-id=none $< -o $@
+
+ramdisk_files := tests/ramdisk/init tests/ramdisk/halt tests/ramdisk/stress/stress
+$(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/ramdisk/stress-32 \
+            tests/ramdisk/pack $(DEPS)/kernels/%/version Makefile
+	$(call say,RAMDISK,$@)
+	$(Q)modules=; for module in $(RAMDISK_MODULES); do \
+	    file=$$(find $(DEPS)/kernels/$*/lib/modules -name $$module.ko); \
+	    [ -n "$$file" ] || { echo "the $* kernel has no module $$module" >&2; exit 1; }; \
+	    modules="$$modules --module $$file"; \
+	done; \
+	tests/ramdisk/pack --output $@ $$modules $$(busybox --list | sed 's/^/--link /') \
+	    init=tests/ramdisk/init bin/busybox=$$(command -v busybox) bin/stress=tests/ramdisk/stress/stress \
+	    bin/poweroff=tests/ramdisk/halt bin/reboot=tests/ramdisk/halt bin/halt=tests/ramdisk/halt \
+	    bin/stress-tool=$(DEPS)/ramdisk/stress-tool bin/stress-32=$(DEPS)/ramdisk/stress-32
+
+$(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;
+
 # --- Image and emulated box -------------------------------------------------
 
 image: $(B)/core.elf $(B)/host/bulkhead-plan
@@ -230,4 +270,4 @@ image: $(B)/core.elf $(B)/host/bulkhead-plan
 
 # --- Dependencies of a former build -----------------------------------------
 
--include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(UNIT_TESTS:=.d) $(B)/unit/main.o.d
+-include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(wildcard $(DEPS)/ramdisk/*.d) $(UNIT_TESTS:=.d) $(B)/unit/main.o.d
