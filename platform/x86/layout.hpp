@@ -25,7 +25,8 @@ inline constexpr unsigned core_end_slot = 272;
 
 inline constexpr uint64_t m2p_guest = 0xFFFF'8000'0000'0000;        // read-only, ring 3 may read; 8 bytes a frame
 inline constexpr uint64_t core_image = LAYOUT_CORE_BASE;            // slot 257
-inline constexpr uint64_t cpu_blocks = 0xFFFF'8090'0000'0000;       // slot 257: 64 KiB a CPU
+inline constexpr uint64_t cpu_blocks = 0xFFFF'8080'4000'0000;       // slot 257: 64 KiB a CPU; in reach of a
+                                                                    // 32-bit displacement from the image
 inline constexpr uint64_t descriptor_windows = 0xFFFF'80A0'0000'0000;  // slot 257: GDT and LDT, 128 KiB a vCPU
 inline constexpr uint64_t device_windows = 0xFFFF'80B0'0000'0000;   // slot 257: MMIO, uncached
 inline constexpr uint64_t frame_table = 0xFFFF'8100'0000'0000;      // slot 258: 16 bytes a frame

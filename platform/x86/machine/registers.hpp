@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Registers of the CPU that belong to the running guest.
+#pragma once
+
+#include <cstdint>
+
+namespace bulkhead::machine {
+
+[[nodiscard]] uint64_t read_fs_base();
+[[nodiscard]] uint64_t read_gs_base();
+[[nodiscard]] uint64_t read_kernel_gs_base();
+// The address must be canonical.
+void write_fs_base(uint64_t base);
+void write_gs_base(uint64_t base);
+void write_kernel_gs_base(uint64_t base);
+// Exchanges the active GS base with the other one.
+inline void swap_gs();
+
+struct Selectors {
+    uint16_t ds, es, fs, gs;
+};
+[[nodiscard]] Selectors read_selectors();
+// Loads selectors; one that the guest's descriptor tables do not allow becomes null. False then.
+[[nodiscard]] bool load_selectors(const Selectors& selectors);
+// Loads the GS selector that user mode sees (the other base) without changing the active base.
+[[nodiscard]] bool load_user_gs(uint16_t selector);
+
+// CR3 without touching flush stamps: a change of mode of the same guest. frame: top-level table.
+inline void switch_table(uint64_t frame);
+
+[[nodiscard]] inline uint64_t read_cr2();
+void set_task_switched(bool on);
+
+struct DebugRegisters {
+    uint64_t address[4];
+    uint64_t status;    // DR6
+    uint64_t control;   // DR7
+};
+[[nodiscard]] DebugRegisters read_debug();
+void write_debug(const DebugRegisters& registers);
+void disable_breakpoints();
+
+}  // namespace bulkhead::machine
+
+#include "machine/registers_inline.hpp"
