@@ -28,7 +28,7 @@ inline long to_return_value(const Result<long>& result)
 }
 
 // Called by entry.S and by multicall. -ENOSYS, counted, for numbers without a handler.
-long dispatch_hypercall(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments);
+extern "C" long dispatch_hypercall(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments);
 
 long do_set_trap_table(Vcpu&, HypercallArguments&);             // core/pv/traps.cpp
 long do_mmu_update(Vcpu&, HypercallArguments&);                 // core/pv/mmu_update.cpp

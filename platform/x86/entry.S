@@ -176,7 +176,9 @@ maybe_event:
     jne restore_guest
     mov %rsp, %rsi
     call deliver_event
-    jmp restore_guest
+    cmpl $0, LAYOUT_CPU_DATA + CPU_WORK(%rbx)
+    jne do_work
+    jmp restore_guest               // not return_to_guest: without a callback the event stays pending
 
 do_work:
     mov %rsp, %rdi

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// See bounce.hpp. Called from entry.S with the vCPU current, interrupts off.
+#include "core/pv/bounce.hpp"
+
+#include "core/partition.hpp"
+#include "core/partition_fault.hpp"
+#include "core/pv/entry_points.hpp"
+#include "machine/memory.hpp"
+#include "machine/registers.hpp"
+#include "machine/this_cpu.hpp"
+#include "platform/x86/layout.hpp"
+
+extern "C" {
+#include <xen/xen.h>
+}
+
+namespace bulkhead {
+
+namespace {
+
+constexpr uint64_t rflags_tf = 1u << 8;
+constexpr uint64_t rflags_if = 1u << 9;
+constexpr uint64_t rflags_iopl = 3u << 12;
+constexpr uint64_t rflags_nt = 1u << 14;
+constexpr uint64_t rflags_rf = 1u << 16;
+constexpr uint64_t rflags_vm = 1u << 17;
+constexpr uint64_t rflags_ac = 1u << 18;
+// Off while a handler starts.
+constexpr uint64_t rflags_cleared = rflags_tf | rflags_nt | rflags_rf | rflags_vm | rflags_ac | rflags_iopl;
+
+// Lowest word first, as on the guest's stack.
+struct BounceFrame {
+    uint64_t words[8];
+};
+
+struct Handler {
+    uint64_t address;
+    bool masks_events;
+    bool has_error_code;
+    uint32_t error_code;
+};
+
+void bounce(Vcpu& vcpu, GuestFrame& frame, const Handler& handler, const char* what)
+{
+    const bool from_kernel = vcpu.pv.kernel_mode;
+    const uint8_t old_mask = vcpu.info->evtchn_upcall_mask;
+    uint64_t stack = frame.rsp;
+    uint64_t cs = frame.cs & ~uint64_t{3};
+    if (!from_kernel) {
+        enter_kernel_mode(vcpu);
+        stack = vcpu.pv.kernel_sp;
+        cs = frame.cs;
+    }
+    if (handler.address == 0 || !layout::is_canonical(handler.address)) [[unlikely]]
+        return crash_partition(vcpu, "it has no handler for %s (vCPU %u, rip %#lx)", what,
+                               vcpu.number.raw(), frame.rip);
+
+    uint64_t rflags = frame.rflags & ~(rflags_if | rflags_iopl);
+    if ((old_mask & 1) == 0)
+        rflags |= rflags_if;
+    if ((vcpu.partition->vm_assist & (uint64_t{1} << VMASST_TYPE_architectural_iopl)) != 0)
+        rflags |= uint64_t{vcpu.pv.iopl} << 12;
+
+    BounceFrame pushed;
+    unsigned count = 0;
+    pushed.words[count++] = frame.rcx;
+    pushed.words[count++] = frame.r11;
+    if (handler.has_error_code)
+        pushed.words[count++] = handler.error_code;
+    pushed.words[count++] = frame.rip;
+    pushed.words[count++] = cs | (uint64_t{old_mask} << 32);
+    pushed.words[count++] = rflags;
+    pushed.words[count++] = frame.rsp;
+    pushed.words[count++] = frame.ss;
+
+    stack = (stack & ~uint64_t{15}) - count * 8;
+    if (!machine::copy_to_guest(GuestVirtual(stack), pushed.words, count * 8)) [[unlikely]]
+        return crash_partition(vcpu, "its stack at %#lx cannot take the frame of %s (vCPU %u, rip %#lx)",
+                               stack, what, vcpu.number.raw(), frame.rip);
+
+    if (handler.masks_events)
+        vcpu.info->evtchn_upcall_mask = 1;
+    frame.rip = handler.address;
+    frame.cs = FLAT_KERNEL_CS;
+    frame.rflags = (frame.rflags & ~rflags_cleared) | rflags_if;
+    frame.rsp = stack;
+    frame.ss = FLAT_KERNEL_SS;
+    frame.vector = entry_syscall;   // RCX and R11 are on the guest's stack: SYSRET will do
+}
+
+constexpr bool has_error_code(uint8_t vector)
+{
+    constexpr uint32_t with_error_code = 1u << 8 | 0x1fu << 10 | 1u << 17 | 1u << 21;
+    return vector < 32 && ((with_error_code >> vector) & 1) != 0;
+}
+
+Handler to_handler(const PvCallback& callback)
+{
+    return {callback.address, callback.masks_events, false, 0};
+}
+
+}  // namespace
+
+void enter_kernel_mode(Vcpu& vcpu)
+{
+    vcpu.pv.kernel_mode = true;
+    machine::swap_gs();
+    machine::switch_table(vcpu.pv.kernel_table.raw());
+}
+
+void enter_user_mode(Vcpu& vcpu)
+{
+    vcpu.pv.kernel_mode = false;
+    machine::swap_gs();
+    machine::switch_table(vcpu.pv.user_table.raw());
+}
+
+void inject_exception(Vcpu& vcpu, GuestFrame& frame, uint8_t vector, uint32_t error_code)
+{
+    const PvTrap& trap = vcpu.pv.traps[vector];
+    bounce(vcpu, frame, {trap.address, trap.masks_events, has_error_code(vector), error_code},
+           "an exception");
+}
+
+void inject_software_interrupt(Vcpu& vcpu, GuestFrame& frame, uint8_t vector)
+{
+    const PvTrap& trap = vcpu.pv.traps[vector];
+    bounce(vcpu, frame, {trap.address, trap.masks_events, false, 0}, "a software interrupt");
+}
+
+void inject_page_fault(Vcpu& vcpu, GuestFrame& frame, uint64_t address, uint32_t error_code)
+{
+    constexpr uint8_t page_fault = 14;
+    constexpr uint32_t user_bit = 4;
+    vcpu.pv.cr2 = address;
+    vcpu.info->arch.cr2 = address;
+    // Ring 3 for the CPU; the guest's kernel is not a user to itself.
+    const uint32_t error = vcpu.pv.kernel_mode ? error_code & ~user_bit : error_code | user_bit;
+    const PvTrap& trap = vcpu.pv.traps[page_fault];
+    bounce(vcpu, frame, {trap.address, trap.masks_events, true, error}, "a page fault");
+}
+
+void deliver_event(Vcpu& vcpu, GuestFrame& frame)
+{
+    if (vcpu.pv.event.address == 0)
+        return;                     // not registered yet: stays pending
+    bounce(vcpu, frame, {vcpu.pv.event.address, true, false, 0}, "an event");
+}
+
+void deliver_nmi(Vcpu& vcpu, GuestFrame& frame)
+{
+    vcpu.pv.nmi_pending = false;
+    if (vcpu.pv.nmi.address == 0)
+        return;
+    vcpu.pv.nmi_masked = true;
+    bounce(vcpu, frame, {vcpu.pv.nmi.address, true, false, 0}, "an NMI");
+}
+
+void end_nmi(Vcpu& vcpu)
+{
+    vcpu.pv.nmi_masked = false;
+    if (vcpu.pv.nmi_pending)
+        this_cpu().work.fetch_or(work_fault, std::memory_order_relaxed);
+}
+
+void bounce_syscall(Vcpu& vcpu, GuestFrame& frame)
+{
+    bounce(vcpu, frame, to_handler(vcpu.pv.syscall), "SYSCALL");
+}
+
+void bounce_syscall32(Vcpu& vcpu, GuestFrame& frame)
+{
+    constexpr uint8_t invalid_opcode = 6;
+    constexpr uint64_t syscall_length = 2;
+    if (vcpu.pv.syscall32.address != 0)
+        return bounce(vcpu, frame, to_handler(vcpu.pv.syscall32), "a 32-bit SYSCALL");
+    frame.rip -= syscall_length;
+    inject_exception(vcpu, frame, invalid_opcode);
+}
+
+void bounce_sysenter(Vcpu& vcpu, GuestFrame& frame)
+{
+    constexpr uint8_t general_protection = 13;
+    if (vcpu.pv.sysenter.address != 0)
+        return bounce(vcpu, frame, to_handler(vcpu.pv.sysenter), "SYSENTER");
+    inject_exception(vcpu, frame, general_protection, 0);
+}
+
+void handle_failed_return(Vcpu& vcpu, GuestFrame& frame)
+{
+    if (vcpu.pv.failsafe.address == 0)
+        return crash_partition(vcpu, "it returns to %#x:%#lx, which cannot be loaded, and has no failsafe callback",
+                               frame.cs, frame.rip);
+    bounce(vcpu, frame, to_handler(vcpu.pv.failsafe), "a failed return");
+}
+
+}  // namespace bulkhead

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// XSAVE and XRSTOR around switches of vCPUs. Saved eagerly: a lazy switch leaks register contents on
+// CPUs that speculate past #NM.
+#include "machine/fpu.hpp"
+
+#include "platform/x86/cpuid.hpp"
+#include "platform/x86/features.hpp"
+
+#include <cstring>
+
+namespace bulkhead::machine {
+
+namespace {
+
+// x87, SSE, AVX, and the three of AVX-512. PKRU is left out: a PV kernel cannot use protection keys.
+constexpr uint64_t switchable_components = 0x1 | 0x2 | 0x4 | 0x20 | 0x40 | 0x80;
+
+constinit uint64_t components = 0;
+constinit uint32_t area_bytes = 512;
+constinit bool has_xsaveopt = false;
+
+constexpr uint32_t xsave_leaf = 0xD;
+constexpr uint32_t fcw_after_reset = 0x37F;
+constexpr uint32_t mxcsr_after_reset = 0x1F80;
+
+}  // namespace
+
+uint64_t fpu_components() { return components; }
+uint32_t fpu_area_bytes() { return area_bytes; }
+
+void init_fpu_area(void* area)
+{
+    memset(area, 0, area_bytes);
+    auto* bytes = static_cast<unsigned char*>(area);
+    memcpy(bytes, &fcw_after_reset, sizeof(fcw_after_reset));
+    memcpy(bytes + 24, &mxcsr_after_reset, sizeof(mxcsr_after_reset));
+}
+
+void write_xcr0(uint64_t value)
+{
+    asm volatile("xsetbv"
+                 :
+                 : "c"(0), "a"(static_cast<uint32_t>(value)),
+                   "d"(static_cast<uint32_t>(value >> 32)));
+}
+
+void init_fpu()
+{
+    uint64_t cr0;
+    asm volatile("mov %%cr0, %0" : "=r"(cr0));
+    cr0 = (cr0 & ~uint64_t{0xC}) | 0x22;   // EM and TS off, MP and NE on
+    asm volatile("mov %0, %%cr0" : : "r"(cr0));
+    uint64_t cr4;
+    asm volatile("mov %%cr4, %0" : "=r"(cr4));
+    cr4 |= 0x600;                          // OSFXSR, OSXMMEXCPT
+    if (features().xsave)
+        cr4 |= uint64_t{1} << 18;          // OSXSAVE
+    asm volatile("mov %0, %%cr4" : : "r"(cr4));
+    if (!features().xsave)
+        return;
+    const CpuidResult offered = cpuid(xsave_leaf, 0);
+    const uint64_t mask = ((uint64_t{offered.edx} << 32) | offered.eax) & switchable_components;
+    write_xcr0(mask);
+    components = mask;
+    area_bytes = cpuid(xsave_leaf, 0).ebx;  // for what XCR0 holds now
+    has_xsaveopt = (cpuid(xsave_leaf, 1).eax & 1) != 0;
+}
+
+void save_fpu(void* area, uint64_t guest_xcr0)
+{
+    if (components == 0) {
+        asm volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+        return;
+    }
+    if (guest_xcr0 != components)
+        write_xcr0(components);
+    const auto low = static_cast<uint32_t>(components);
+    const auto high = static_cast<uint32_t>(components >> 32);
+    if (has_xsaveopt)
+        asm volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
+    else
+        asm volatile("xsave64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
+}
+
+// XCR0 holds all components here: save_fpu() of the vCPU before, or the CPU's start, left it so.
+void restore_fpu(const void* area, uint64_t guest_xcr0)
+{
+    if (components == 0) {
+        asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+        return;
+    }
+    const auto low = static_cast<uint32_t>(components);
+    const auto high = static_cast<uint32_t>(components >> 32);
+    asm volatile("xrstor64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
+    if (guest_xcr0 != components)
+        write_xcr0(guest_xcr0);
+}
+
+}  // namespace bulkhead::machine

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Floating-point and extended state of guests: the core itself never uses it.
+#pragma once
+
+#include <cstdint>
+
+namespace bulkhead::machine {
+
+// Components that are saved and restored, and so may be offered to guests (bits of XCR0).
+// 0: the CPU has no XSAVE; FXSAVE is used.
+[[nodiscard]] uint64_t fpu_components();
+// Bytes of one area; areas are aligned to 64.
+[[nodiscard]] uint32_t fpu_area_bytes();
+// The state after reset, MXCSR and FCW included.
+void init_fpu_area(void* area);
+
+// On each CPU at start: CR0, CR4.OSXSAVE, XCR0.
+void init_fpu();
+// guest_xcr0: what the guest runs with; all components are saved and restored whatever it is.
+void save_fpu(void* area, uint64_t guest_xcr0);
+void restore_fpu(const void* area, uint64_t guest_xcr0);
+void write_xcr0(uint64_t value);
+
+}  // namespace bulkhead::machine
