@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Counters and policy of a partition's lives.
+// Counters of a partition's lives and why the last one ended.
 #pragma once
 
 #include "core/types.hpp"
@@ -15,6 +15,7 @@ struct Health {
     uint32_t reboots;
     uint32_t crashes;
     uint32_t watchdog_fires;
+    uint32_t suspends_refused;
     std::array<char, 128> last_reason;     // sentence, zero-terminated
 };
 

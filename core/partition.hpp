@@ -6,6 +6,7 @@
 #include "core/events.hpp"
 #include "core/grants.hpp"
 #include "core/health.hpp"
+#include "core/lifecycle_state.hpp"
 #include "core/partition_console.hpp"
 #include "core/plan.hpp"
 #include "core/pv/memory_state.hpp"
@@ -41,6 +42,7 @@ struct Partition {
     EventTable events;                      // core/events.hpp
     GrantTable grants;                      // core/grants.hpp
     Health health;                          // core/health.hpp
+    LifecycleState lifecycle;               // core/lifecycle_state.hpp
     PartitionConsole console;               // core/partition_console.hpp
     uint32_t generation;                    // lives so far
     uint64_t vm_assist;                     // VMASST_TYPE_* bits

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A vCPU's timers, time areas and runstate. Own CPU only.
+// A vCPU's timers, time areas and runstate. Own CPU only, except where atomic. A timer that passes
+// while its vCPU does not run is kept: it fires when the vCPU could run again.
 #pragma once
 
 #include "core/types.hpp"
 
-#include <array>
+#include <atomic>
 #include <cstdint>
 
 extern "C" {
@@ -13,13 +14,57 @@ extern "C" {
 
 namespace bulkhead {
 
+struct Partition;
+struct Vcpu;
+
+inline constexpr uint64_t no_request = ~uint64_t{0};
+
 struct VcpuTime {
     Nanoseconds singleshot;                  // `never`: not set
     Nanoseconds periodic_next;
     uint64_t periodic_ns;                    // 0: off
+    std::atomic<uint64_t> periodic_request;  // new period from another CPU; no_request: none
+    Nanoseconds poll_deadline;               // of SCHEDOP_poll
+    // Written by the own CPU between two increments of runstate_version, read by others.
     vcpu_runstate_info_t runstate;
-    uint64_t runstate_area;                  // guest-virtual, 0: none
-    uint64_t time_area;                      // secondary vcpu_time_info, guest-virtual, 0: none
+    std::atomic<uint32_t> runstate_version;
+    // Guest-virtual, 0: none; may be registered by another vCPU of the partition.
+    std::atomic<uint64_t> runstate_area;
+    std::atomic<uint64_t> time_area;         // secondary vcpu_time_info
+    std::atomic<bool> time_stale;            // what the guest sees has to be written again
+    uint32_t time_version;                   // even; that of vcpu_time_info, never read back
+    uint32_t clock_generation;               // of the clock that the guest sees
 };
+
+// Between two lives of the partition, and at start.
+void reset_time(Vcpu& vcpu);
+
+// Puts the vCPU on the CPU: runstate, vcpu_info->time when it is stale, and the guest's copies of
+// both. Call with the vCPU's own tables loaded, after Cpu::current is set and before it is entered;
+// it loads the kernel's table for the copies where the vCPU runs on the user's. Own CPU.
+void runstate_switch_in(Vcpu& vcpu);
+// Takes it off: call when its registers are saved and its tables are not loaded any more
+// (PvMemory::running_on). Tells the partition's home CPU, if that waits for it.
+void runstate_switch_out(Vcpu& vcpu);
+// The CPU found it runnable, or wants its state brought in line with Vcpu::hold, while it does not
+// run. Own CPU.
+void runstate_waits(Vcpu& vcpu, Nanoseconds since);
+// A consistent copy with the present state charged up to now. Any CPU.
+[[nodiscard]] vcpu_runstate_info_t runstate_of(const Vcpu& vcpu);
+
+// The clock's parameters changed (refined calibration): every vCPU gets them before it next runs,
+// and those that run now are interrupted for it. Any CPU.
+void clock_changed();
+[[nodiscard]] uint32_t clock_generation();
+// Writes vcpu_info->time, and the secondary area through the tables that are loaded now. Own CPU.
+void update_time(Vcpu& vcpu);
+// Writes wc_sec and its kin of the shared info.
+void update_wall_clock(Partition& partition);
+
+// Fires what is due at `now`, with one VIRQ_TIMER for all of it; sets schedule.next_event. Own CPU;
+// takes the events lock.
+void fire_timers(Vcpu& vcpu, Nanoseconds now);
+// The earliest of the vCPU's timers and budget.
+[[nodiscard]] Nanoseconds earliest_event(const Vcpu& vcpu);
 
 }  // namespace bulkhead
