@@ -78,7 +78,7 @@ PLAN_LIBS    := -lfdt -llz4 -lzstd -llzma -lz -lbz2
 # same name in platform/x86/machine. GCC's sanitizers make the two switched-off
 # warnings complain about correct code.
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-            -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(CXX_WARNINGS) -Wno-maybe-uninitialized \
+            -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(WARNINGS) -Wno-maybe-uninitialized \
             -Wno-stringop-overflow -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
 UNIT_LIBS    := -lCppUTest -lCppUTestExt -lfdt -llz4 -lzstd -llzma -lz -lbz2
 
@@ -245,7 +245,7 @@ $(DEPS)/ramdisk/stress-32: tests/ramdisk/stress/program32.S Makefile
 	$(call say,GUESTAS,$<)
 	$(Q)$(CC) -m32 -nostdlib -static -s -Wl,--build-id=none $< -o $@
 
-ramdisk_files := tests/ramdisk/init tests/ramdisk/halt tests/ramdisk/stress/stress
+ramdisk_files := tests/ramdisk/init tests/ramdisk/stress/stress
 $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/ramdisk/stress-32 \
             tests/ramdisk/pack $(DEPS)/kernels/%/version Makefile
 	$(call say,RAMDISK,$@)
@@ -256,7 +256,6 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 	done; \
 	tests/ramdisk/pack --output $@ $$modules $$(busybox --list | sed 's/^/--link /') \
 	    init=tests/ramdisk/init bin/busybox=$$(command -v busybox) bin/stress=tests/ramdisk/stress/stress \
-	    bin/poweroff=tests/ramdisk/halt bin/reboot=tests/ramdisk/halt bin/halt=tests/ramdisk/halt \
 	    bin/stress-tool=$(DEPS)/ramdisk/stress-tool bin/stress-32=$(DEPS)/ramdisk/stress-32
 
 $(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;

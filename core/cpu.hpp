@@ -28,6 +28,7 @@ struct Cpu {
     Vcpu* current;                          // null: idle
     std::atomic<uint32_t> work;             // Work bits; set by anyone, then machine::poke()
     CpuNumber number;
+    Vcpu* loaded;                           // whose state is in the hardware; may be current or idle's last
     std::atomic<bool> online;
     // Clock of the last full flush of this CPU's non-global TLB entries; see core/pv/memory_state.hpp.
     std::atomic<uint64_t> flush_stamp;

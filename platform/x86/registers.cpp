@@ -110,6 +110,14 @@ DebugRegisters read_debug()
     return registers;
 }
 
+uint64_t read_debug_status()
+{
+    uint64_t status;
+    asm volatile("mov %%dr6, %0" : "=r"(status));
+    asm volatile("mov %0, %%dr6" : : "r"(uint64_t{0xFFFF0FF0}));
+    return status;
+}
+
 void write_debug(const DebugRegisters& registers)
 {
     disable_breakpoints();

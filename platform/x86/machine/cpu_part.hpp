@@ -31,7 +31,7 @@ struct CpuPart {
     uint64_t cr3;                           // what is loaded
     uint64_t idle_cr3;                      // the core's own top level
     Mfn gdt_frame;                          // the core's page of each guest window on this CPU
-    void* fpu_owner;                        // Vcpu whose state is in the registers
+    uint64_t unused;
     bool timer_is_deadline;                 // TSC deadline mode
     uint64_t nested_depth;                  // exceptions taken in the core, for the panic code
     // TLB shoot-down: a request is waiting when requested != done.

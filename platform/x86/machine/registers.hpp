@@ -37,6 +37,8 @@ struct DebugRegisters {
     uint64_t control;   // DR7
 };
 [[nodiscard]] DebugRegisters read_debug();
+// DR6, which is cleared.
+[[nodiscard]] uint64_t read_debug_status();
 void write_debug(const DebugRegisters& registers);
 void disable_breakpoints();
 

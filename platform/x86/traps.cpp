@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Exceptions in ring 0: those that were foreseen have a fixup; a #DB there is the delayed end of a
+// guest's MOV SS and means nothing; everything else is a broken core.
+#include "core/panic.hpp"
+#include "core/pv/entry_points.hpp"
+#include "machine/registers.hpp"
+#include "machine/this_cpu.hpp"
+#include "platform/x86/traps.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+struct FixupEntry {
+    uint64_t fault;
+    uint64_t target;
+};
+
+extern "C" const FixupEntry exception_table_begin[];
+extern "C" const FixupEntry exception_table_end[];
+
+constexpr uint32_t vector_debug = 1;
+constexpr uint32_t vector_nmi = 2;
+constexpr uint32_t vector_double_fault = 8;
+
+const FixupEntry* find_fixup(uint64_t rip)
+{
+    for (const FixupEntry* entry = exception_table_begin; entry != exception_table_end; ++entry) {
+        if (entry->fault == rip)
+            return entry;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+void handle_core_exception(GuestFrame& frame)
+{
+    if (const FixupEntry* entry = find_fixup(frame.rip); entry != nullptr) {
+        frame.rip = entry->target;
+        return;
+    }
+    if (frame.vector == vector_debug) {
+        (void)machine::read_debug_status();
+        return;
+    }
+    panic_at(frame, "exception %u in the core, error %#x, address %#lx", frame.vector, frame.error_code,
+             machine::read_cr2());
+}
+
+void handle_own_stack_exception(GuestFrame& frame)
+{
+    if (frame.vector == vector_nmi)
+        return handle_nmi(frame);
+    panic_at(frame, frame.vector == vector_double_fault ? "double fault, address %#lx" : "machine check, address %#lx",
+             machine::read_cr2());
+}
+
+}  // namespace bulkhead
