@@ -1,28 +1,89 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Event channels of one partition (2-level ABI).
+// Event channels of one partition (2-level ABI): what the rest of the core needs of them.
+//
+// Domain 0 is the core: a port whose peer is domain 0 may be a core port, whose events call a handler
+// here instead of reaching a partition. Source: xen/include/public/event_channel.h.
 #pragma once
 
 #include "core/result.hpp"
 #include "core/spinlock.hpp"
 #include "core/types.hpp"
 
+#include <array>
+#include <atomic>
 #include <cstdint>
+
+extern "C" {
+#include <xen/xen.h>
+}
 
 namespace bulkhead {
 
 struct Partition;
 struct Vcpu;
-struct EventChannel;
+
+// The guest sent an event to the core. On the sender's CPU, no lock held.
+using CorePortHandler = void (*)(Partition& partition, Port port);
+
+inline constexpr uint32_t event_ports = 4096;        // EVTCHN_2L_NR_CHANNELS of the 64-bit ABI
+inline constexpr uint32_t core_port_handlers = 4;    // different ones a partition
+inline constexpr uint32_t poll_several = ~uint32_t{0};
 
 struct EventTable {
     Spinlock lock{LockRank::events};
-    EventChannel* channels;      // `count` of them, made at start
-    uint32_t count;              // 4096 in the 2-level ABI
+    // One EventChannel (core/event_table.hpp) each, loaded and stored whole. Written under the lock;
+    // the owner's vCPUs read their own without it.
+    std::atomic<uint64_t>* channels;
+    uint32_t count;                                  // 0 before create_event_table()
+    std::atomic<uint32_t> polling;                   // vCPUs in SCHEDOP_poll, bit n: vCPU n
+    std::array<uint64_t, event_ports / 64> free;     // bit set: port is free; port 0 never is
+    std::array<CorePortHandler, core_port_handlers> handlers;
+    uint32_t handler_count;
 };
 
-// Delivers a virtual interrupt to a vCPU, if it is bound. Any CPU; takes the events lock.
+// Makes the table, every port free. Start-up only.
+void create_event_table(Partition& partition);
+
+// Delivers a virtual interrupt to a vCPU, if it is bound; a global one (VIRQ_DOM_EXC and others that
+// are not per-vCPU) by way of vCPU 0. Any CPU; takes the events lock.
 void send_virq(Vcpu& vcpu, unsigned virq);
-// Sets a port pending for the vCPU that it is bound to. Any CPU; takes the events lock.
+// Sets a port pending for the vCPU that it is bound to; nothing if it is closed. Any CPU; takes the
+// events lock.
 void set_pending(Partition& partition, Port port);
+
+// Opens a port of the partition whose other end is the core; 0: any port. XEN_EBUSY: it is in use;
+// XEN_EINVAL: no such port; XEN_ENOSPC: no port, or too many different handlers.
+Result<Port> bind_core_port(Partition& partition, Port wanted, CorePortHandler handler);
+// Signals the guest on a core port; nothing if it is none (any more): the guest may have closed it.
+void notify_core_port(Partition& partition, Port port);
+
+// Ends what the partition's former life held: a slice of closing all its ports. Peers see theirs
+// unbound. False: not finished, call again. No vCPU of the partition runs. Any CPU, no lock held.
+[[nodiscard]] bool reset_events(Partition& partition);
+
+// SCHEDOP_poll: from start to stop, an event on the port (poll_several: on any), masked or not, ends
+// the vCPU's hold_polling. Own CPU. Order: start_polling(), hold(), look at the pending bits once
+// more. What releases the vCPU has stopped it; stop_polling() is for a timeout or a change of mind.
+void start_polling(Vcpu& vcpu, uint32_t port);
+void stop_polling(Vcpu& vcpu);
+
+// Moves a vCPU's vcpu_info: copies the contents, then marks everything pending, so that an event
+// that is sent meanwhile is not lost. Any CPU; takes the events lock, which orders it against
+// senders on other CPUs: afterwards nobody writes to the old place.
+void move_vcpu_info(Vcpu& vcpu, vcpu_info_t* to);
+
+enum class PortState : uint8_t { closed, unbound, interdomain, virq, ipi, core };
+
+// For the monitor; a consistent look at one port.
+struct PortInfo {
+    PortState state;
+    uint16_t vcpu;           // notified
+    DomainId peer_domain;    // unbound (allowed), interdomain; 0 for core
+    uint32_t peer;           // interdomain: the peer's port; virq: its number
+    bool pending;
+    bool masked;
+};
+[[nodiscard]] PortInfo event_port_info(const Partition& partition, Port port);
+[[nodiscard]] const char* port_state_name(PortState state);
 
 }  // namespace bulkhead

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/guest_frame.hpp"
+#include "core/hypercall_counters.hpp"
 #include "core/pv/vcpu_state.hpp"
 #include "core/schedule_entity.hpp"
 #include "core/types.hpp"
@@ -49,6 +50,7 @@ struct Vcpu {
     bool initialised;                           // VCPUOP_initialise succeeded
     std::array<uint16_t, NR_VIRQS> virq_port;   // 0: not bound; events lock of the partition
     std::atomic<uint32_t> poll_port;            // SCHEDOP_poll: 0 none, all ones several
+    HypercallCounters hypercalls;               // core/hypercall_counters.hpp
 };
 
 }  // namespace bulkhead
