@@ -29,7 +29,13 @@ struct BootInfo {
     std::array<char, 512> command_line;           // zero-terminated, cut off if longer
     HostPhysical image_begin;                     // the loaded image: core and plan, page-aligned
     HostPhysical image_end;
+    HostPhysical plan;                            // the compiled plan in the image
+    uint64_t plan_bytes;                          // 0: the image has none
     uint64_t entry_tsc;                           // TSC at the first instruction
 };
+
+// Where the core begins: on CPU 0's own stack in the final address space, with exceptions, interrupt
+// controller, clock and serial port ready, interrupts off and the other CPUs not yet started.
+[[noreturn]] void core_main(const BootInfo& info);
 
 }  // namespace bulkhead

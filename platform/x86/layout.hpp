@@ -39,6 +39,7 @@ inline constexpr uint64_t direct_map_end = core_end;
 //   pages 1..3    struct Cpu (TSS first), read and write
 //   page 5        NMI stack      page 7   #DF stack      page 9   #MC stack     page 11  #DB stack
 //   pages 13..15  stack; the guest's frame is at its top
+// The blocks lie within 2 GiB of the image: the entry stubs jump there.
 inline constexpr uint64_t cpu_block_size = uint64_t{1} << LAYOUT_CPU_SHIFT;
 inline constexpr unsigned cpu_data_pages = 3;
 

@@ -4,8 +4,8 @@
 
 // clang-format off
 #define CPU_SCRATCH       104   // Cpu::machine.scratch
-#define CPU_CURRENT       440   // Cpu::current
-#define CPU_WORK          448   // Cpu::work
+#define CPU_CURRENT       256   // Cpu::current
+#define CPU_WORK          264   // Cpu::work
 
 #define VCPU_INFO         184   // Vcpu::info
 #define VCPU_KERNEL_MODE  192   // Vcpu::pv.kernel_mode

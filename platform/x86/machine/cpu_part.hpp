@@ -23,20 +23,25 @@ struct [[gnu::packed]] Tss {
 };
 static_assert(sizeof(Tss) == 104);
 
+// What one CPU asks of others' TLBs: full (no address) or one page. Stays until all have done it.
+struct FlushRequest {
+    uint64_t address;                       // flush_everything, or of a page
+    std::atomic<uint64_t> waiting_for;      // CPUs that have not done it yet, bit n is CPU n
+};
+inline constexpr uint64_t flush_everything = ~uint64_t{0};
+
 struct CpuPart {
     Tss tss;
     uint64_t scratch;                       // RSP between SYSCALL and the switch of stacks
-    std::array<uint64_t, 32> gdt;           // used while no guest's window is loaded (idle, start)
     uint32_t apic_id;
+    bool timer_is_deadline;                 // TSC deadline mode
+    Mfn gdt_frame;                          // the core's page of each guest window on this CPU
     uint64_t cr3;                           // what is loaded
     uint64_t idle_cr3;                      // the core's own top level
-    Mfn gdt_frame;                          // the core's page of each guest window on this CPU
-    uint64_t unused;
-    bool timer_is_deadline;                 // TSC deadline mode
     uint64_t nested_depth;                  // exceptions taken in the core, for the panic code
-    // TLB shoot-down: a request is waiting when requested != done.
-    std::atomic<uint64_t> flush_requested;
-    std::atomic<uint64_t> flush_done;
+    // TLB shoot-down. Written by other CPUs: on a cache line of their own.
+    alignas(64) std::atomic<uint64_t> flush_from;   // CPUs whose request waits for this one
+    FlushRequest flush_request;                     // this CPU's own
 };
 
 }  // namespace bulkhead::machine
