@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A kernel's file, unpacked and understood: what goes where in a PV partition's memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "boot/plan/bytes.hpp"
+#include "boot/plan/outcome.hpp"
+#include "boot/plan/xen_notes.hpp"
+
+namespace bulkhead::tool {
+
+// Whole frames with their content; what lies behind the content up to `frames` is zero.
+struct KernelPiece {
+    uint64_t pfn;
+    uint64_t frames;
+    Bytes content;  // from the first byte of frame `pfn` on; may be empty
+};
+
+struct Kernel {
+    std::string version;  // for people, empty if the file does not say
+    XenNotes notes;
+    uint64_t virt_base = 0;
+    uint64_t entry = 0;
+    uint64_t end_pfn = 0;  // first frame behind the kernel
+    uint64_t file_bytes = 0;
+    std::vector<KernelPiece> pieces;  // ascending, not overlapping
+};
+
+// A bzImage, an ELF kernel, or an ELF kernel in one of the compressions. The sentence follows the
+// file's name: `is truncated: ...`.
+[[nodiscard]] Outcome<Kernel> parse_pv_kernel(View file);
+
+}  // namespace bulkhead::tool

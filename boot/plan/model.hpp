@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A plan as its author meant it: values checked one by one, each with the place that stated it, so
+// that checks between them can point there. Nothing is laid out yet.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "boot/plan/report.hpp"
+#include "boot/plan/vif.hpp"
+#include "core/plan.hpp"
+
+namespace bulkhead::tool {
+
+// A value, the place that stated it, and whether any did; else it is the default.
+template <class T>
+struct Stated {
+    T value{};
+    Location at{};
+    bool stated = false;
+
+    void state(T new_value, const Location& where)
+    {
+        value = std::move(new_value);
+        at = where;
+        stated = true;
+    }
+};
+
+using Uuid = std::array<uint8_t, 16>;
+[[nodiscard]] std::string uuid_text(const Uuid& uuid);
+
+inline constexpr uint8_t default_priority = 16;
+inline constexpr uint32_t default_period_us = 10'000;
+inline constexpr uint16_t default_grant_frames = 64;
+
+struct PartitionModel {
+    Location at;
+    Stated<std::string> name;
+    Stated<std::string> type;
+    Stated<Uuid> uuid;
+    Stated<uint64_t> memory_mib;
+    Stated<uint64_t> maxmem_mib;
+    Stated<uint16_t> vcpus{1, {}, false};
+    Stated<uint16_t> maxvcpus;
+    Stated<std::vector<uint8_t>> cpus;
+    Stated<std::string> kernel;
+    Stated<std::string> ramdisk;
+    Stated<std::string> cmdline;
+    Stated<std::string> root;
+    Stated<std::string> extra;
+    Stated<plan::Action> on_poweroff{plan::Action::destroy, {}, false};
+    Stated<plan::Action> on_reboot{plan::Action::restart, {}, false};
+    Stated<plan::Action> on_crash{plan::Action::destroy, {}, false};
+    Stated<plan::Action> on_watchdog{plan::Action::destroy, {}, false};
+    Stated<uint8_t> priority{default_priority, {}, false};
+    Stated<uint32_t> budget_us;
+    Stated<uint32_t> period_us{default_period_us, {}, false};
+    Stated<bool> realtime;
+    Stated<bool> autostart{true, {}, false};
+    Stated<bool> pv_linear_pt;
+    Stated<bool> trusted_speculation;
+    Stated<uint16_t> grant_frames{default_grant_frames, {}, false};
+    Stated<std::vector<plan::MemoryRange>> reg;
+    Stated<std::vector<Vif>> vifs;
+
+    // The CPU of each vCPU, after defaults.
+    std::vector<uint8_t> placement;
+};
+
+struct NetworkModel {
+    Location at;
+    std::string name;
+    Stated<std::string> address;
+    Stated<std::string> uplink;
+};
+
+struct ServiceModel {
+    Location at;
+    std::string name;
+    Stated<std::vector<uint8_t>> cpus;
+    Stated<uint8_t> priority;
+    Stated<uint32_t> budget_us;
+    Stated<uint32_t> period_us{default_period_us, {}, false};
+    Stated<uint64_t> memory_mib;
+};
+
+// One CPU's cyclic table.
+struct WindowModel {
+    std::string partition;  // "idle": nobody
+    uint32_t length_us;
+};
+struct CpuScheduleModel {
+    Location at;
+    uint8_t cpu;
+    std::vector<WindowModel> windows;
+};
+
+struct MachineModel {
+    Stated<uint16_t> cpus;  // 0: not stated
+    Stated<uint64_t> memory_mib;
+};
+
+struct SystemModel {
+    Location at;
+    std::string file;    // the plan's own name, without its folder
+    std::string folder;  // kernels and ramdisks are relative to it
+    Stated<std::string> model;
+    Stated<std::string> compatible;
+    Stated<uint8_t> escape{0x1d, {}, false};
+    Stated<bool> panic_reboots{true, {}, false};
+    Stated<uint32_t> baud{115200, {}, false};
+    MachineModel machine;
+    std::vector<NetworkModel> networks;
+    std::vector<PartitionModel> partitions;
+    std::vector<ServiceModel> services;
+    Stated<uint32_t> major_frame_us;
+    std::vector<CpuScheduleModel> schedule;
+};
+
+}  // namespace bulkhead::tool

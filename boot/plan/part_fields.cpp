@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "boot/plan/part_fields.hpp"
+
+#include "boot/plan/readers.hpp"
+#include "boot/plan/vif.hpp"
+
+namespace bulkhead::tool {
+
+namespace {
+
+constexpr uint32_t shortest_window_us = 100;
+constexpr uint64_t longest_frame_us = 10'000'000;
+constexpr uint64_t most_memory_mib = 16 * 1024 * 1024;
+
+constexpr std::array machine_fields{
+    Field<MachineModel>{"cpus", read_number<&MachineModel::cpus, 1, plan::max_cpus>},
+    Field<MachineModel>{"memory", read_number<&MachineModel::memory_mib, 1, most_memory_mib>},
+};
+
+Outcome<void> read_address(const Property& property, NetworkModel& target, Report&)
+{
+    auto words = ATTEMPT(text(property.value));
+    if (words != "dhcp")
+        if (const auto address = parse_ipv4_prefix(words); !address)
+            return refuse("is ", Quoted{words}, "; such as \"10.0.0.1/24\", or \"dhcp\", is expected");
+    target.address.state(std::move(words), property.at);
+    return {};
+}
+
+bool is_hexadecimal(std::string_view digits, size_t least, size_t most)
+{
+    return digits.size() >= least && digits.size() <= most &&
+           digits.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+// "0000:00:03.0" or "00:03.0".
+bool is_pci_address(std::string_view text)
+{
+    auto parts = split(text, ':');
+    if (parts.size() == 3 && is_hexadecimal(parts.front(), 4, 4))
+        parts.erase(parts.begin());
+    if (parts.size() != 2)
+        return false;
+    const auto device = split(parts[1], '.');
+    return is_hexadecimal(parts[0], 2, 2) && device.size() == 2 && is_hexadecimal(device[0], 2, 2) &&
+           device[1].size() == 1 && device[1][0] >= '0' && device[1][0] <= '7';
+}
+
+bool is_vendor_and_device(std::string_view text)
+{
+    const auto parts = split(text, ':');
+    return parts.size() == 2 && is_hexadecimal(parts[0], 4, 4) && is_hexadecimal(parts[1], 4, 4);
+}
+
+Outcome<void> read_uplink(const Property& property, NetworkModel& target, Report&)
+{
+    auto words = ATTEMPT(text(property.value));
+    if (words != "none" && words != "first" && !is_pci_address(words) && !is_vendor_and_device(words))
+        return refuse("is ", Quoted{words}, "; \"none\", \"first\", a PCI address such as \"00:03.0\" or a ",
+                      "vendor and device such as \"8086:10d3\" is expected");
+    target.uplink.state(std::move(words), property.at);
+    return {};
+}
+
+constexpr std::array network_fields{
+    Field<NetworkModel>{"address", read_address},
+    Field<NetworkModel>{"uplink", read_uplink},
+};
+
+constexpr std::array<std::string_view, 3> service_names{"store", "switch", "disk"};
+
+Outcome<void> read_later(const Property&, ServiceModel&, Report&) { return {}; }
+
+constexpr std::array service_fields{
+    Field<ServiceModel>{"cpus", read_later},
+    Field<ServiceModel>{"priority", read_number<&ServiceModel::priority, 0, 31>},
+    Field<ServiceModel>{"budget", read_number<&ServiceModel::budget_us, 50, longest_frame_us>},
+    Field<ServiceModel>{"period", read_number<&ServiceModel::period_us, 100, longest_frame_us>},
+    Field<ServiceModel>{"memory", read_number<&ServiceModel::memory_mib, 1, 1024>},
+};
+
+// "gateway 5000": a partition's name and microseconds.
+Outcome<WindowModel> parse_window(std::string_view words)
+{
+    const auto trimmed = trim(words);
+    const size_t space = trimmed.find_first_of(" \t");
+    const auto length = space == std::string_view::npos ? Outcome<uint64_t>(std::unexpect, "")
+                                                        : parse_number(trim(trimmed.substr(space)));
+    if (!length)
+        return refuse("has ", Quoted{trimmed}, "; a partition's name (or idle) and microseconds, such as ",
+                      "\"gateway 5000\", are expected");
+    if (*length < shortest_window_us || *length > longest_frame_us)
+        return refuse("has a window of ", *length, " us; ", shortest_window_us, " to ", longest_frame_us,
+                      " are possible");
+    return WindowModel{std::string(trimmed.substr(0, space)), static_cast<uint32_t>(*length)};
+}
+
+Outcome<CpuScheduleModel> parse_cpu_schedule(const Property& property, CpuBound bound)
+{
+    const std::string name = property.name.substr(3);
+    const auto cpu = ATTEMPT(parse_cpu_list(name, bound));
+    if (cpu.size() != 1)
+        return refuse("names several CPUs; each CPU has its own table");
+    CpuScheduleModel table{property.at, cpu.front(), {}};
+    const auto windows = ATTEMPT(texts(property.value));
+    for (const auto& words : windows)
+        table.windows.push_back(ATTEMPT(parse_window(words)));
+    return table;
+}
+
+}  // namespace
+
+void read_machine(const Node& node, MachineModel& machine, Report& report)
+{
+    read_fields<MachineModel>(node, "machine", machine_fields, {}, machine, report);
+    check_children(node, "machine", {}, report);
+}
+
+std::vector<NetworkModel> read_networks(const Node& node, Report& report)
+{
+    std::vector<NetworkModel> networks;
+    read_fields<std::vector<NetworkModel>>(node, "networks", {}, {}, networks, report);
+    for (const auto& child : node.children) {
+        NetworkModel network;
+        network.at = child.at;
+        network.name = child.name;
+        network.uplink.value = "none";
+        const auto what = sentence("network ", Quoted{child.name});
+        read_fields<NetworkModel>(child, what, network_fields, {}, network, report);
+        check_children(child, what, {}, report);
+        if (const auto checked = check_name(child.name); !checked)
+            report.error(child.at, sentence("the network's name ", checked.error()));
+        networks.push_back(std::move(network));
+    }
+    return networks;
+}
+
+std::vector<ServiceModel> read_services(const Node& node, CpuBound cpus, Report& report)
+{
+    std::vector<ServiceModel> services;
+    read_fields<std::vector<ServiceModel>>(node, "services", {}, {}, services, report);
+    check_children(node, "services", service_names, report);
+    for (const auto& child : node.children) {
+        ServiceModel service;
+        service.at = child.at;
+        service.name = child.name;
+        const auto what = sentence("service ", Quoted{child.name});
+        read_fields<ServiceModel>(child, what, service_fields, {}, service, report);
+        check_children(child, what, {}, report);
+        if (const Property* property = child.property("cpus")) {
+            auto list = parse_cpus(property->value, cpus);
+            if (list)
+                service.cpus.state(std::move(*list), property->at);
+            else
+                report.error(property->at, sentence("cpus ", list.error()));
+        }
+        services.push_back(std::move(service));
+    }
+    return services;
+}
+
+void read_schedule(const Node& node, CpuBound cpus, SystemModel& system, Report& report)
+{
+    check_children(node, "schedule", {}, report);
+    for (const auto& property : node.properties) {
+        if (property.name == "major-frame") {
+            const auto done = read_number<&SystemModel::major_frame_us, shortest_window_us, longest_frame_us>(
+                property, system, report);
+            if (!done)
+                report.error(property.at, sentence("major-frame ", done.error()));
+        } else if (property.name.size() > 3 && property.name.starts_with("cpu")) {
+            auto table = parse_cpu_schedule(property, cpus);
+            if (table)
+                system.schedule.push_back(std::move(*table));
+            else
+                report.error(property.at, sentence(property.name, ' ', table.error()));
+        } else if (!belongs_to_device_tree(property.name)) {
+            report.error(property.at, sentence("unknown property ", Quoted{property.name},
+                                               " in schedule; cpu0, cpu1 and so on, and major-frame are known"));
+        }
+    }
+}
+
+}  // namespace bulkhead::tool
