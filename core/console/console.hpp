@@ -21,7 +21,7 @@ void init_partition_consoles();
 void start_console_interrupts();
 
 // Takes input and writes output, as much as fits now. CPU 0 on work_console, no lock held.
-void run_console();
+void console_work();
 // When CPU 0 should get work_console even if the UART is silent; `never` most of the time. The
 // scheduler of CPU 0 takes it into account when it programs the timer.
 [[nodiscard]] Nanoseconds next_console_deadline();
