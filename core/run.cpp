@@ -10,6 +10,7 @@
 #include "core/pv/bounce.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/schedule.hpp"
+#include "core/vcpu_time.hpp"
 #include "machine/switch.hpp"
 #include "machine/this_cpu.hpp"
 #include "machine/tlb.hpp"
@@ -28,13 +29,33 @@ void forget_loaded(Cpu& cpu, const Vcpu* next)
     cpu.loaded = nullptr;
 }
 
+void unload(Cpu& cpu)
+{
+    machine::save_guest(*cpu.loaded);
+    machine::load_idle();
+    forget_loaded(cpu, nullptr);
+}
+
+// Takes the running vCPU off. It stays loaded in case it comes back, unless its life has ended: then
+// the partition's home CPU waits for its tables to be let go.
 void leave_current(Cpu& cpu, const GuestFrame& frame)
 {
-    if (cpu.current == nullptr)
+    Vcpu* vcpu = cpu.current;
+    if (vcpu == nullptr)
         return;
-    cpu.current->registers = frame;
-    runstate_switch_out(*cpu.current);
+    vcpu->registers = frame;
     cpu.current = nullptr;
+    runstate_switch_out(*vcpu);
+}
+
+// A CPU must not sleep or do the core's work on the tables of a partition whose life has ended.
+void unload_if_stopped(Cpu& cpu)
+{
+    Vcpu* vcpu = cpu.loaded;
+    if (vcpu == nullptr || vcpu == cpu.current || (vcpu->hold.load(std::memory_order_acquire) & hold_stopped) == 0)
+        return;
+    unload(cpu);
+    lifecycle_cpu_left(*vcpu->partition);
 }
 
 void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
@@ -62,7 +83,7 @@ void do_requested_work(uint32_t work)
     if ((work & work_timer) != 0)
         run_timers();
     if ((work & work_console) != 0)
-        console_work();
+        run_console();
     if ((work & work_lifecycle) != 0)
         lifecycle_work();
 }
@@ -78,12 +99,14 @@ void guest_work(GuestFrame& frame)
         Vcpu* next = pick_next();
         if (next != cpu.current)
             leave_current(cpu, frame);
+        unload_if_stopped(cpu);
         if (next == nullptr) {
             machine::halt_until_work();
             continue;
         }
-        if (next->partition->state.load(std::memory_order_acquire) == PartitionState::building) {
-            lifecycle_step(*next->partition);
+        if (next->schedule.core_work) {
+            unload_partition(*next->partition);
+            lifecycle_step(*next);
             continue;
         }
         if (next != cpu.current)
@@ -99,9 +122,7 @@ void unload_partition(const Partition& partition)
     Cpu& cpu = this_cpu();
     if (cpu.loaded == nullptr || cpu.loaded->partition != &partition)
         return;
-    machine::save_guest(*cpu.loaded);
-    machine::load_idle();
-    forget_loaded(cpu, nullptr);
+    unload(cpu);
 }
 
 }  // namespace bulkhead

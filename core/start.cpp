@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From a machine that runs to partitions that run: a straight list. Whatever is wrong here is said
+// on the serial console with what would be right.
+#include "core/banner.hpp"
+#include "core/boot_allocator.hpp"
+#include "core/boot_info.hpp"
+#include "core/console/console.hpp"
+#include "core/cpu.hpp"
+#include "core/events.hpp"
+#include "core/frames.hpp"
+#include "core/grants.hpp"
+#include "core/lifecycle.hpp"
+#include "core/log.hpp"
+#include "core/panic.hpp"
+#include "core/partition.hpp"
+#include "core/partition_setup.hpp"
+#include "core/plan_check.hpp"
+#include "core/pv/entry_points.hpp"
+#include "core/schedule.hpp"
+#include "machine/fpu.hpp"
+#include "machine/memory.hpp"
+#include "machine/relax.hpp"
+#include "machine/smp.hpp"
+
+#include <atomic>
+
+namespace bulkhead {
+
+namespace {
+
+constinit std::atomic<bool> released{false};
+
+void enter_other_cpu(Cpu&)
+{
+    machine::init_fpu();
+    while (!released.load(std::memory_order_acquire))
+        machine::relax();
+    enter_guests();
+}
+
+const plan::Header& find_plan(const BootInfo& info)
+{
+    if (info.plan_bytes == 0)
+        panic("this image holds no plan: it is core.elf itself; build one with `make image PLAN=...`");
+    const auto* header = machine::physical_pointer<plan::Header>(info.plan);
+    if (const char* sentence = check_plan(header, info.plan_bytes); sentence != nullptr)
+        panic("the plan in this image is damaged: %s", sentence);
+    return *header;
+}
+
+}  // namespace
+
+void core_main(const BootInfo& info)
+{
+    print_hello(info);
+    const plan::Header& plan = find_plan(info);
+    set_panic_plan(plan);
+    init_console(plan);
+    machine::init_fpu();
+    machine::start_cpus(enter_other_cpu);
+    print_machine(info, plan);
+    make_partitions(plan);
+    init_frames(all_partitions());
+    init_events(all_partitions());
+    init_grants(all_partitions());
+    init_schedule(plan::table<plan::Window>(plan, plan.windows));
+    init_partition_consoles();
+    print_partitions(plan);
+    close_boot_allocator();
+    start_console_interrupts();
+    start_partitions();
+    released.store(true, std::memory_order_release);
+    enter_guests();
+}
+
+}  // namespace bulkhead
