@@ -2,7 +2,9 @@
 // The memory of one PV partition.
 #pragma once
 
+#include "core/frames.hpp"
 #include "core/plan.hpp"
+#include "core/result.hpp"
 #include "core/spinlock.hpp"
 #include "core/types.hpp"
 
@@ -17,13 +19,69 @@ struct FrameRange {
     uint64_t count;
 };
 
+// A tree of page tables that is being validated or released, and how far it came. There is at most
+// one for a partition: whoever needs page tables next finishes it first (core/pv/table_walk.hpp).
+struct TableWalk {
+    enum class Direction : uint8_t { none, validate, release };
+    // Entries below `index` are referenced: of a table of type `type`, which is marked `changing`.
+    struct Level {
+        Mfn table;
+        FrameType type;
+        uint16_t index;
+    };
+    Direction direction;
+    uint8_t depth;                      // levels in use, the top first
+    bool for_vcpu;                      // its result is for `requester`
+    VcpuNumber requester;
+    Errno error;                        // zero, or why it was turned into a release
+    std::array<Level, 4> levels;
+};
+
+// What a walk that ended on another vCPU's turn has for the vCPU that asked for it: a reference to a
+// valid table, or an error.
+struct ParkedTable {
+    Mfn table;
+    FrameType type;                     // none: nothing is parked
+    Errno error;                        // zero: the reference is held
+};
+
+// Refusals that a stock kernel does not cause; for the monitor.
+struct MemoryCounters {
+    uint64_t entries_refused;           // page-table entries that may not be
+    uint64_t writes_emulated;
+    uint64_t writes_refused;            // stores to page tables
+    uint64_t unsafe_absent;             // entries not present that name installed memory (L1TF)
+    uint64_t grants_overwritten;        // entries of grants that vanished without their unmapping
+    uint64_t linear_refused;            // self-referencing tables
+    uint64_t frames_busy;               // given back while still referenced
+    uint64_t walks_continued;
+};
+
+// How far the start-of-day builder is.
+struct BuildState {
+    uint8_t stage;
+    uint64_t next;                      // within the stage
+    uint64_t payload_offset;            // stored bytes of the current payload that are done
+    uint32_t segment;
+    const char* failure;
+};
+
 struct PvMemory {
     Spinlock lock{LockRank::pages};
     std::array<FrameRange, plan::max_memory_ranges> ranges;   // owned for ever, ascending pfn
     uint32_t range_count;
     uint64_t frames;                    // now given to the guest (XENMEM_current_reservation)
     uint64_t max_frames;
-    std::atomic<uint64_t> running_on;   // CPUs that run a vCPU of it now (bit n: CPU n)
+    std::atomic<uint64_t> running_on;   // CPUs whose loaded page tables are its own (bit n: CPU n)
+
+    // All below: `lock`.
+    bool linear_tables;                 // PartitionFlag::pv_linear_pt
+    Mfn first_free;                     // frames that the guest gave back, linked by their entries
+    uint64_t free_frames;
+    TableWalk walk;
+    std::array<ParkedTable, plan::max_vcpus> parked;
+    MemoryCounters counters;
+    BuildState build;
 };
 
 }  // namespace bulkhead

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The guest's descriptor tables: frames of the type `descriptors`, checked once when they get it, and
+// shown in the vCPU's descriptor window, which LGDT and LLDT point at.
+#pragma once
+
+#include "core/partition.hpp"
+#include "core/result.hpp"
+#include "core/types.hpp"
+#include "core/vcpu.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace bulkhead {
+
+inline constexpr unsigned descriptors_per_frame = 512;
+// The core's own descriptors follow. Source: xen/include/public/arch-x86/xen.h, FIRST_RESERVED_GDT_ENTRY.
+inline constexpr unsigned guest_gdt_entries = 14 * descriptors_per_frame;
+
+// Replaces a vCPU's GDT: the current vCPU's own, or that of one that has never run. XEN_EINVAL.
+// Takes the `pages` lock.
+Result<> set_gdt(Vcpu& target, std::span<const uint64_t> frames, uint32_t entries);
+
+// On #PF in the core's slots while a guest ran: true if it was an access to a page of the running
+// vCPU's LDT, which is now mapped: try again. Takes the `pages` lock.
+[[nodiscard]] bool map_ldt_page(Vcpu& vcpu, uint64_t address);
+
+// MMUEXT_SET_LDT of the current vCPU. XEN_EINVAL. `memory.lock` held.
+Result<> set_ldt(Vcpu& vcpu, uint64_t address, uint64_t entries);
+
+// Unmaps every LDT page of the partition's vCPUs; they are mapped again when they are used.
+// `memory.lock` held.
+void drop_ldt_pages(Partition& partition);
+
+// A descriptor that a guest may have, changed where the core insists (privilege level). False: it may
+// not. Source: Intel SDM vol 3, "Segment Descriptors".
+[[nodiscard]] bool admit_descriptor(uint64_t& descriptor);
+
+}  // namespace bulkhead
