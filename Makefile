@@ -80,7 +80,7 @@ PLAN_LIBS    := -lfdt -llz4 -lzstd -llzma -lz -lbz2
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(WARNINGS) -Wno-maybe-uninitialized \
             -Wno-stringop-overflow -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
-UNIT_LIBS    := -lCppUTest -lCppUTestExt -lfdt -llz4 -lzstd -llzma -lz -lbz2
+UNIT_LIBS    := -lCppUTest -lCppUTestExt -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
 
 # --- Sources ----------------------------------------------------------------
 
