@@ -15,7 +15,8 @@ namespace bulkhead {
 
 // The plan is known: takes the escape key from it. log() works before and after.
 void init_console(const plan::Header& header);
-// The partitions exist: makes a log for each. Start-up, after init_console().
+// The partitions exist: makes a log for each, and the rings of trace points. Start-up, after
+// init_console(), all CPUs counted.
 void init_partition_consoles();
 // From here on output is driven by the UART's interrupt. Start-up, CPU 0, interrupts work.
 void start_console_interrupts();
