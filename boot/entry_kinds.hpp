@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// How the image was entered: from start.S to boot_main(). Used by assembly too.
+#pragma once
+
+#define BOOT_ENTRY_UNKNOWN    0
+#define BOOT_ENTRY_PVH        1
+#define BOOT_ENTRY_MULTIBOOT2 2

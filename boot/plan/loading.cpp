@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "boot/plan/loading.hpp"
+
+#include <filesystem>
+
+#include "boot/plan/files.hpp"
+#include "boot/plan/text.hpp"
+#include "core/types.hpp"
+
+namespace bulkhead::tool {
+
+namespace {
+
+constexpr uint64_t frames_per_mib = 256;
+constexpr uint64_t tight_frames = 16 * frames_per_mib;
+
+using KernelResult = Outcome<std::shared_ptr<const Kernel>>;
+
+std::string path_of(const SystemModel& system, const std::string& name)
+{
+    return (std::filesystem::path(system.folder) / name).lexically_normal().string();
+}
+
+KernelResult load_kernel(const std::string& path)
+{
+    const Bytes file = ATTEMPT(read_file(path));
+    auto kernel = ATTEMPT(parse_pv_kernel(file));
+    return std::make_shared<const Kernel>(std::move(kernel));
+}
+
+class Loader {
+public:
+    Loader(const SystemModel& system, PayloadStore& payloads, Report& report)
+        : system_(system), payloads_(payloads), report_(report)
+    {
+    }
+
+    LoadedPartition load(const PartitionModel& partition)
+    {
+        LoadedPartition loaded;
+        const bool has_ramdisk = read_ramdisk(partition, loaded);
+        if (!find_kernel(partition, loaded) || !has_ramdisk || !partition.memory_mib.stated)
+            return loaded;
+        if (lay_out(partition, loaded))
+            fill(partition, loaded);
+        ramdisk_ = {};
+        return loaded;
+    }
+
+private:
+    bool find_kernel(const PartitionModel& partition, LoadedPartition& loaded)
+    {
+        if (!partition.kernel.stated)
+            return false;
+        const auto path = path_of(system_, partition.kernel.value);
+        auto known = kernels_.find(path);
+        if (known == kernels_.end())
+            known = kernels_.emplace(path, load_kernel(path)).first;
+        if (!known->second) {
+            refuse_file(partition.kernel, "kernel", path, known->second.error());
+            return false;
+        }
+        loaded.kernel = *known->second;
+        if (loaded.kernel->notes.bsd_symtab)
+            report_.warning(partition.kernel.at,
+                            sentence("kernel ", Quoted{partition.kernel.value},
+                                     " asks for its symbol table (ELF note BSD_SYMTAB), which is not loaded"));
+        return true;
+    }
+
+    bool read_ramdisk(const PartitionModel& partition, LoadedPartition& loaded)
+    {
+        if (!partition.ramdisk.stated)
+            return true;
+        const auto path = path_of(system_, partition.ramdisk.value);
+        auto content = read_file(path);
+        if (content && content->empty())
+            content = refuse("is empty");
+        if (!content) {
+            refuse_file(partition.ramdisk, "ramdisk", path, content.error());
+            return false;
+        }
+        ramdisk_ = std::move(*content);
+        loaded.ramdisk_bytes = ramdisk_.size();
+        return true;
+    }
+
+    // Says where the file was looked for when that is not what the plan says.
+    void refuse_file(const Stated<std::string>& file, std::string_view what, const std::string& path,
+                     const std::string& error)
+    {
+        const bool missing = error == "does not exist";
+        const std::string hint = missing ? "; paths are relative to the plan's folder, so put it at " + path : "";
+        report_.error(file.at, sentence(what, ' ', Quoted{file.value}, ' ', error, hint));
+    }
+
+    bool lay_out(const PartitionModel& partition, LoadedPartition& loaded)
+    {
+        const Kernel& kernel = *loaded.kernel;
+        const PvNeeds needs{loaded.ramdisk_bytes, partition.memory_mib.value * frames_per_mib, false};
+        const auto layout = lay_out_pv(kernel, needs);
+        const auto least = layout ? least_memory_frames(kernel, needs) : refuse(layout.error());
+        if (!least) {
+            report_.error(partition.kernel.at,
+                          sentence("kernel ", Quoted{partition.kernel.value}, ' ', least.error()));
+            return false;
+        }
+        loaded.layout = *layout;
+        if (layout->used_frames > needs.memory_frames) {
+            report_.error(partition.memory_mib.at, too_little(partition, loaded, *least));
+            return false;
+        }
+        const uint64_t left = needs.memory_frames - layout->used_frames;
+        if (left < tight_frames && needs.memory_frames < tight_frames * 8)
+            return true;  // small kernels in small partitions know what they do
+        if (left < tight_frames)
+            report_.warning(partition.memory_mib.at,
+                            sentence("memory leaves ", Size{left << page_shift}, " to ", Quoted{partition.name.value},
+                                     " when kernel and ramdisk are in place; a Linux kernel needs more to start"));
+        return true;
+    }
+
+    static std::string too_little(const PartitionModel& partition, const LoadedPartition& loaded, uint64_t least)
+    {
+        const Kernel& kernel = *loaded.kernel;
+        const std::string ramdisk =
+            loaded.ramdisk_bytes == 0 ? "" : sentence("ramdisk ", Size{loaded.ramdisk_bytes}, ", ");
+        const uint64_t rest = least - kernel.end_pfn - frames_for(loaded.ramdisk_bytes);
+        return sentence("memory is ", partition.memory_mib.value, " MiB, too little for ",
+                        Quoted{partition.name.value}, "; at least ", (least + frames_per_mib - 1) / frames_per_mib,
+                        " MiB are needed (kernel up to ", Size{kernel.end_pfn << page_shift}, ", ", ramdisk,
+                        "page tables, lists and padding ", Size{rest << page_shift}, ")");
+    }
+
+    void fill(const PartitionModel& partition, LoadedPartition& loaded)
+    {
+        const auto& name = partition.name.value;
+        for (const auto& piece : loaded.kernel->pieces) {
+            if (piece.content.empty())
+                continue;
+            const auto user = sentence(name, ": kernel at frame ", Hex{piece.pfn});
+            loaded.segments.push_back({piece.pfn, piece.frames, payloads_.add(piece.content, user), 0});
+        }
+        if (loaded.ramdisk_bytes == 0)
+            return;
+        const uint64_t pfn = loaded.layout.start.ramdisk_pfn;
+        const auto user = sentence(name, ": ramdisk at frame ", Hex{pfn});
+        const uint32_t payload = payloads_.add(std::move(ramdisk_), user);
+        loaded.segments.push_back({pfn, frames_for(loaded.ramdisk_bytes), payload, 0});
+    }
+
+    const SystemModel& system_;
+    PayloadStore& payloads_;
+    Report& report_;
+    std::map<std::string, KernelResult> kernels_;
+    Bytes ramdisk_;
+};
+
+}  // namespace
+
+std::vector<LoadedPartition> load_partitions(const SystemModel& system, PayloadStore& payloads, Report& report)
+{
+    Loader loader(system, payloads, report);
+    std::vector<LoadedPartition> all;
+    for (const auto& partition : system.partitions)
+        all.push_back(loader.load(partition));
+    return all;
+}
+
+}  // namespace bulkhead::tool
