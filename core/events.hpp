@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 extern "C" {
 #include <xen/xen.h>
@@ -34,15 +35,15 @@ struct EventTable {
     // One EventChannel (core/event_table.hpp) each, loaded and stored whole. Written under the lock;
     // the owner's vCPUs read their own without it.
     std::atomic<uint64_t>* channels;
-    uint32_t count;                                  // 0 before create_event_table()
+    uint32_t count;                                  // 0: a partition that was left out
     std::atomic<uint32_t> polling;                   // vCPUs in SCHEDOP_poll, bit n: vCPU n
     std::array<uint64_t, event_ports / 64> free;     // bit set: port is free; port 0 never is
     std::array<CorePortHandler, core_port_handlers> handlers;
     uint32_t handler_count;
 };
 
-// Makes the table, every port free. Start-up only.
-void create_event_table(Partition& partition);
+// Makes the tables of all partitions, every port free. Start-up only.
+void init_events(std::span<Partition> partitions);
 
 // Delivers a virtual interrupt to a vCPU, if it is bound; a global one (VIRQ_DOM_EXC and others that
 // are not per-vCPU) by way of vCPU 0. Any CPU; takes the events lock.

@@ -18,6 +18,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 extern "C" {
 #include <xen/grant_table.h>
@@ -73,9 +74,9 @@ struct GrantTable {
     uint32_t mappings_in_use;
 };
 
-// Makes the tables, closed: the plan's grant-frames, and handles by the size of the memory. Start-up
-// only, after the frame table.
-void create_grant_table(Partition& partition);
+// Makes the tables of all partitions, closed: the plan's grant-frames, and handles by the size of
+// the memory. Start-up only, after the frame table.
+void init_grants(std::span<Partition> partitions);
 
 // Frames that the core grants before the first instruction; invalid_mfn: none.
 struct StartGrants {

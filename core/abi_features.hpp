@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The one table of XENFEAT bits of PV partitions: what XENVER_get_features reports, and what a
+// kernel's ELF notes may require. Shared with the host tool. Source: xen/include/public/features.h.
+#pragma once
+
+#include <cstdint>
+
+extern "C" {
+#include <xen/features.h>
+}
+
+namespace bulkhead {
+
+// Every bit is a promise that the code named beside it keeps.
+inline constexpr uint32_t pv_features =
+    (1u << XENFEAT_pae_pgdir_above_4gb) |          // tables may lie anywhere: core/pv/ asks for no less
+    (1u << XENFEAT_mmu_pt_update_preserve_ad) |    // MMU_PT_UPDATE_PRESERVE_AD: core/pv/mmu_update.cpp
+    (1u << XENFEAT_highmem_assist) |               // MMUEXT_CLEAR_PAGE, _COPY_PAGE: core/pv/mmuext_op.cpp
+    (1u << XENFEAT_gnttab_map_avail_bits) |        // GNTMAP_guest_avail0: core/grant_map.cpp
+    (1u << XENFEAT_direct_mapped);                 // a PV partition's gfn is the mfn
+
+// A kernel may insist on these. Writable page tables are not reported, as Xen does not for PV: the
+// guest protects its tables, and plain stores to them are emulated (core/pv/write_emulation.hpp).
+inline constexpr uint32_t pv_features_acceptable = pv_features | (1u << XENFEAT_writable_page_tables);
+
+static_assert(XENFEAT_NR_SUBMAPS == 1);
+
+}  // namespace bulkhead
