@@ -5,6 +5,7 @@
 #include "core/boot_allocator.hpp"
 #include "core/cpu.hpp"
 #include "core/memory_assignment.hpp"
+#include "core/panic.hpp"
 #include "core/partition_setup.hpp"
 #include "core/plan_check.hpp"
 #include "machine/fpu.hpp"

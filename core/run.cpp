@@ -11,6 +11,7 @@
 #include "core/pv/entry_points.hpp"
 #include "core/schedule.hpp"
 #include "core/vcpu_time.hpp"
+#include "machine/interrupts.hpp"
 #include "machine/switch.hpp"
 #include "machine/this_cpu.hpp"
 #include "machine/tlb.hpp"
@@ -55,7 +56,9 @@ void unload_if_stopped(Cpu& cpu)
     if (vcpu == nullptr || vcpu == cpu.current || (vcpu->hold.load(std::memory_order_acquire) & hold_stopped) == 0)
         return;
     unload(cpu);
-    lifecycle_cpu_left(*vcpu->partition);
+    Cpu& home = cpu_by_number(vcpu->partition->vcpus[0].cpu);
+    home.work.fetch_or(work_lifecycle, std::memory_order_release);
+    machine::poke(home.number);
 }
 
 void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
@@ -83,7 +86,7 @@ void do_requested_work(uint32_t work)
     if ((work & work_timer) != 0)
         run_timers();
     if ((work & work_console) != 0)
-        run_console();
+        console_work();
     if ((work & work_lifecycle) != 0)
         lifecycle_work();
 }

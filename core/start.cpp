@@ -43,9 +43,19 @@ const plan::Header& find_plan(const BootInfo& info)
     if (info.plan_bytes == 0)
         panic("this image holds no plan: it is core.elf itself; build one with `make image PLAN=...`");
     const auto* header = machine::physical_pointer<plan::Header>(info.plan);
-    if (const char* sentence = check_plan(header, info.plan_bytes); sentence != nullptr)
+    if (const char* sentence = plan::check_plan(header, info.plan_bytes); sentence != nullptr)
         panic("the plan in this image is damaged: %s", sentence);
     return *header;
+}
+
+void init_all_frames()
+{
+    for (Partition& partition : all_partitions()) {
+        if (partition.state.load(std::memory_order_relaxed) == PartitionState::left_out)
+            continue;
+        init_frames(partition);
+        init_shared_frame(partition.shared_frame, partition.id);
+    }
 }
 
 }  // namespace
@@ -60,7 +70,7 @@ void core_main(const BootInfo& info)
     machine::start_cpus(enter_other_cpu);
     print_machine(info, plan);
     make_partitions(plan);
-    init_frames(all_partitions());
+    init_all_frames();
     init_events(all_partitions());
     init_grants(all_partitions());
     init_schedule(plan::table<plan::Window>(plan, plan.windows));
