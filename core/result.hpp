@@ -16,6 +16,9 @@ namespace bulkhead {
 // Source: xen/include/public/errno.h; each hypercall's header says which applies.
 // XEN_EPERM and so on.
 using Errno = ::xen_errno;
+// Never reaches a guest: the operation has done its share of work and is to be called again. The
+// header defines it for hypervisors only.
+inline constexpr Errno XEN_ERESTART = static_cast<Errno>(85);
 
 template <class T = void>
 using Result = std::expected<T, Errno>;

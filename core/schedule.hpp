@@ -31,8 +31,8 @@ void release(Vcpu& vcpu, uint32_t reasons);
 // has schedule.core_work, call lifecycle_step() for it with no guest loaded, and pick again.
 Vcpu* pick_next();
 
-// A deadline may have passed (work_timer): fires vCPU timers, replenishes budgets, advances windows.
-// Sets work_reschedule where pick_next() has to decide; else programs the timer again.
+// The CPU's timer has fired, or something else asked for work_timer: looks at watchdogs, the console
+// and the clock. pick_next() follows; it fires vCPU timers, replenishes budgets, advances windows.
 void run_timers();
 
 // SCHEDOP_yield: lets an equal run, if one waits. Nothing below its priority runs instead.
@@ -43,8 +43,8 @@ void yield_turn(Vcpu& vcpu);
 void timers_changed(Vcpu& vcpu);
 // The same for a vCPU of another CPU, whose CPU then takes VcpuTime::periodic_request.
 void timers_changed_remotely(Vcpu& vcpu);
-// A CPU's next watchdog or recheck (lifecycle.hpp) changed. Own CPU.
-void set_watchdog_event(Nanoseconds when);
+// When check_watchdogs() of lifecycle.hpp wants to be called next. Own CPU.
+void set_core_event(Nanoseconds when);
 
 // For the monitor: consistent enough to print, from any CPU.
 struct ScheduleCounters {

@@ -40,11 +40,10 @@ struct ScheduleCpu {
     Nanoseconds decided_at;       // time of the last decision
     Nanoseconds decide_by;        // end of slice, budget or window: decide again then
     Nanoseconds others_event;     // next event of anybody else that may interrupt `running`
-    Nanoseconds watchdog_event;   // next watchdog or recheck of a partition whose home is here
+    Nanoseconds core_event;       // next watchdog or other wait of a partition whose home is here
     Nanoseconds timer;            // what the hardware timer is set to
     uint64_t turns;
     uint64_t decisions;           // counted
-    uint64_t idle_ns;
 };
 
 }  // namespace bulkhead

@@ -30,7 +30,6 @@ struct ScheduleEntity {
     // When somebody made it runnable; 0: not since its CPU last looked.
     std::atomic<uint64_t> woken_at;
     // Counted for the monitor; see schedule_counters().
-    uint64_t run_ns;
     uint64_t dispatches;          // times that it was put on the CPU
     uint64_t exhaustions;         // times that its budget ended
 };

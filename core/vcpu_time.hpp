@@ -61,6 +61,12 @@ void update_time(Vcpu& vcpu);
 // Writes wc_sec and its kin of the shared info.
 void update_wall_clock(Partition& partition);
 
+// `never` stops it. A deadline that has passed fires before the guest is entered again. Own CPU.
+void set_singleshot(Vcpu& vcpu, Nanoseconds deadline);
+// 0 stops it. Any CPU: another vCPU's timer is set when its CPU comes to it.
+void set_periodic(Vcpu& vcpu, uint64_t period_ns);
+// Takes over a period that another CPU asked for. Own CPU.
+void take_periodic_request(Vcpu& vcpu, Nanoseconds now);
 // Fires what is due at `now`, with one VIRQ_TIMER for all of it; sets schedule.next_event. Own CPU;
 // takes the events lock.
 void fire_timers(Vcpu& vcpu, Nanoseconds now);

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The decision of one CPU. See schedule.hpp for the rules and schedule_budget.hpp for budgets.
+#include "core/schedule.hpp"
+
+#include "core/console/console.hpp"
+#include "core/cpu.hpp"
+#include "core/lifecycle.hpp"
+#include "core/schedule_budget.hpp"
+#include "machine/clock.hpp"
+#include "machine/interrupts.hpp"
+#include "machine/this_cpu.hpp"
+
+#include <algorithm>
+
+namespace bulkhead {
+
+namespace {
+
+// Nothing that happens to such a vCPU can make it run; its timers wait with it.
+constexpr uint32_t hold_asleep = hold_down | hold_paused | hold_stopped;
+
+constexpr uint32_t acceptance(uint32_t priority, uint32_t partition) { return priority | partition << 16; }
+
+bool in_window(const Vcpu& vcpu, uint32_t open_partition)
+{
+    return open_partition == any_partition || open_partition == vcpu.schedule.partition;
+}
+
+bool worth_interrupting(const ScheduleCpu& schedule, const Vcpu& vcpu)
+{
+    const uint32_t accepts = schedule.accepts.load(std::memory_order_seq_cst);
+    return vcpu.schedule.priority >= (accepts & 0xffff) && in_window(vcpu, accepts >> 16);
+}
+
+void request_decision(CpuNumber number)
+{
+    Cpu& here = this_cpu();
+    if (number == here.number) {
+        here.work.fetch_or(work_reschedule, std::memory_order_relaxed);
+        return;
+    }
+    // Release pairs with the acquire of the CPU that takes the work.
+    cpu_by_number(number).work.fetch_or(work_reschedule, std::memory_order_release);
+    machine::poke(number);
+}
+
+std::span<Vcpu* const> vcpus_of(const ScheduleCpu& schedule)
+{
+    return {schedule.vcpus, schedule.vcpu_count};
+}
+
+void next_turn(ScheduleCpu& schedule, ScheduleEntity& entity)
+{
+    entity.turn = ++schedule.turns;
+    entity.slice_left_ns = slice_ns;
+}
+
+void charge_running(ScheduleCpu& schedule, Vcpu& vcpu, uint64_t ran_ns, Nanoseconds now)
+{
+    ScheduleEntity& entity = vcpu.schedule;
+    if (schedule.contended) {
+        if (ran_ns >= entity.slice_left_ns)
+            next_turn(schedule, entity);
+        else
+            entity.slice_left_ns -= ran_ns;
+    }
+    if (entity.budget_ns != 0 && !charge_budget(entity, ran_ns, now)) {
+        ++entity.exhaustions;
+        vcpu.hold.fetch_or(hold_budget, std::memory_order_relaxed);
+        entity.next_event = earliest_event(vcpu);
+    }
+}
+
+// A refined clock may step back a little: nobody is charged for that.
+void charge(ScheduleCpu& schedule, Nanoseconds now)
+{
+    const uint64_t ran_ns = now > schedule.charged_until ? now - schedule.charged_until : 0;
+    schedule.charged_until = now;
+    if (schedule.running != nullptr)
+        charge_running(schedule, *schedule.running, ran_ns, now);
+}
+
+void open_window(ScheduleCpu& schedule, Nanoseconds now)
+{
+    const std::span<ScheduleWindow> windows = schedule.windows;
+    const uint64_t frame_ns = windows.back().end_ns;
+    const uint64_t into_ns = now - schedule.frame_start;
+    schedule.frame_start += into_ns - into_ns % frame_ns;
+    const uint64_t phase_ns = now - schedule.frame_start;
+    uint32_t window = 0;
+    while (phase_ns >= windows[window].end_ns)
+        ++window;
+    schedule.window = window;
+    schedule.open_partition = windows[window].partition;
+    schedule.window_end = schedule.frame_start + windows[window].end_ns;
+}
+
+void take_remote_changes(ScheduleCpu& schedule, Nanoseconds now)
+{
+    // Acquire pairs with the release in timers_changed_remotely().
+    if (!schedule.changed.exchange(false, std::memory_order_acq_rel))
+        return;
+    for (Vcpu* vcpu : vcpus_of(schedule))
+        take_periodic_request(*vcpu, now);
+}
+
+void fire_due(ScheduleCpu& schedule, Nanoseconds now)
+{
+    for (Vcpu* vcpu : vcpus_of(schedule)) {
+        if (vcpu->schedule.next_event <= now) [[unlikely]]
+            fire_timers(*vcpu, now);
+    }
+}
+
+void enqueue(ScheduleCpu& schedule, Vcpu& vcpu, Nanoseconds now)
+{
+    const uint64_t woken_at = vcpu.schedule.woken_at.exchange(0, std::memory_order_relaxed);
+    vcpu.schedule.queued = true;
+    next_turn(schedule, vcpu.schedule);
+    runstate_waits(vcpu, woken_at != 0 ? std::min(Nanoseconds(woken_at), now) : now);
+}
+
+struct Choice {
+    Vcpu* vcpu;
+    bool contended;      // by an equal
+};
+
+Choice choose(ScheduleCpu& schedule, Nanoseconds now)
+{
+    Choice best{nullptr, false};
+    for (Vcpu* vcpu : vcpus_of(schedule)) {
+        ScheduleEntity& entity = vcpu->schedule;
+        // Pairs with the waker: it clears the hold before it looks at `accepts`.
+        if (vcpu->hold.load(std::memory_order_seq_cst) != 0) {
+            entity.queued = false;
+            continue;
+        }
+        if (!entity.queued) [[unlikely]]
+            enqueue(schedule, *vcpu, now);
+        if (!in_window(*vcpu, schedule.open_partition))
+            continue;
+        if (best.vcpu == nullptr || entity.priority > best.vcpu->schedule.priority) {
+            best = {vcpu, false};
+        } else if (entity.priority == best.vcpu->schedule.priority) {
+            best.contended = true;
+            if (entity.turn < best.vcpu->schedule.turn)
+                best.vcpu = vcpu;
+        }
+    }
+    return best;
+}
+
+// The next event of a vCPU that could then run instead of the chosen one (null: idle).
+Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* chosen)
+{
+    const uint32_t least_priority = chosen != nullptr ? chosen->schedule.priority : 0;
+    Nanoseconds next = never;
+    for (const Vcpu* vcpu : vcpus_of(schedule)) {
+        if (vcpu->schedule.next_event >= next || vcpu->schedule.priority < least_priority)
+            continue;
+        const uint32_t held = vcpu->hold.load(std::memory_order_relaxed);
+        if (held != 0 && (held & hold_asleep) == 0 && in_window(*vcpu, schedule.open_partition))
+            next = vcpu->schedule.next_event;
+    }
+    return next;
+}
+
+void put_on_cpu(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
+{
+    if (choice.vcpu != schedule.running && choice.vcpu != nullptr) {
+        ++choice.vcpu->schedule.dispatches;
+        if (choice.vcpu->schedule.budget_ns != 0)
+            open_budget(choice.vcpu->schedule, now);
+    }
+    schedule.running = choice.vcpu;
+    schedule.contended = choice.contended;
+    schedule.decided_at = now;
+    schedule.decide_by = schedule.window_end;
+    if (choice.contended)
+        schedule.decide_by = std::min(schedule.decide_by, now + choice.vcpu->schedule.slice_left_ns);
+    if (choice.vcpu != nullptr && choice.vcpu->schedule.budget_ns != 0)
+        schedule.decide_by = std::min(schedule.decide_by, now + choice.vcpu->schedule.budget_left_ns);
+    schedule.others_event = event_of_others(schedule, choice.vcpu);
+    const uint32_t priority = choice.vcpu != nullptr ? choice.vcpu->schedule.priority : 0;
+    schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
+}
+
+void program_timer(Cpu& cpu)
+{
+    ScheduleCpu& schedule = cpu.schedule;
+    Nanoseconds next = std::min({schedule.decide_by, schedule.others_event, schedule.core_event});
+    if (schedule.running != nullptr)
+        next = std::min(next, schedule.running->schedule.next_event);
+    if (cpu.number == CpuNumber(0))
+        next = std::min(next, next_console_deadline());
+    if (next == schedule.timer)
+        return;
+    schedule.timer = next;
+    machine::set_timer(next);
+}
+
+}  // namespace
+
+void hold(Vcpu& vcpu, uint32_t reasons)
+{
+    if (vcpu.hold.fetch_or(reasons, std::memory_order_seq_cst) == 0)
+        request_decision(vcpu.cpu);
+}
+
+void release(Vcpu& vcpu, uint32_t reasons)
+{
+    const uint32_t before = vcpu.hold.fetch_and(~reasons, std::memory_order_seq_cst);
+    if (before == 0 || (before & ~reasons) != 0)
+        return;
+    vcpu.schedule.woken_at.store(machine::now().raw(), std::memory_order_relaxed);
+    if (worth_interrupting(cpu_by_number(vcpu.cpu).schedule, vcpu))
+        request_decision(vcpu.cpu);
+}
+
+Vcpu* pick_next()
+{
+    Cpu& cpu = this_cpu();
+    ScheduleCpu& schedule = cpu.schedule;
+    // Whoever makes a vCPU runnable from here on asks for another decision, until this one stands.
+    schedule.accepts.exchange(acceptance(0, any_partition), std::memory_order_seq_cst);
+    const Nanoseconds now = machine::now();
+    ++schedule.decisions;
+    charge(schedule, now);
+    if (now >= schedule.window_end) [[unlikely]]
+        open_window(schedule, now);
+    if (schedule.changed.load(std::memory_order_relaxed)) [[unlikely]]
+        take_remote_changes(schedule, now);
+    fire_due(schedule, now);
+    // What was asked for up to here is decided below: the holds are read after this.
+    if ((cpu.work.load(std::memory_order_relaxed) & work_reschedule) != 0)
+        cpu.work.fetch_and(~uint32_t{work_reschedule}, std::memory_order_seq_cst);
+    put_on_cpu(schedule, choose(schedule, now), now);
+    program_timer(cpu);
+    return schedule.running;
+}
+
+void run_timers()
+{
+    Cpu& cpu = this_cpu();
+    // Whatever it was set to, it is not any more.
+    cpu.schedule.timer = never;
+    const Nanoseconds now = machine::now();
+    if (now >= cpu.schedule.core_event)
+        check_watchdogs(now);
+    if (cpu.number == CpuNumber(0) && now >= next_console_deadline())
+        cpu.work.fetch_or(work_console, std::memory_order_relaxed);
+    if (cpu.current != nullptr && cpu.current->time.clock_generation != clock_generation())
+        update_time(*cpu.current);
+}
+
+void yield_turn(Vcpu& vcpu)
+{
+    Cpu& cpu = this_cpu();
+    if (!cpu.schedule.contended)
+        return;
+    next_turn(cpu.schedule, vcpu.schedule);
+    cpu.work.fetch_or(work_reschedule, std::memory_order_relaxed);
+}
+
+void timers_changed(Vcpu& vcpu)
+{
+    Cpu& cpu = this_cpu();
+    vcpu.schedule.next_event = earliest_event(vcpu);
+    if (cpu.schedule.running == &vcpu)
+        program_timer(cpu);
+    else
+        cpu.work.fetch_or(work_reschedule, std::memory_order_relaxed);
+}
+
+void timers_changed_remotely(Vcpu& vcpu)
+{
+    // Release pairs with the exchange in take_remote_changes().
+    cpu_by_number(vcpu.cpu).schedule.changed.store(true, std::memory_order_release);
+    request_decision(vcpu.cpu);
+}
+
+void set_core_event(Nanoseconds when)
+{
+    Cpu& cpu = this_cpu();
+    cpu.schedule.core_event = when;
+    program_timer(cpu);
+}
+
+}  // namespace bulkhead
