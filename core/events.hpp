@@ -69,8 +69,9 @@ void start_polling(Vcpu& vcpu, uint32_t port);
 void stop_polling(Vcpu& vcpu);
 
 // Moves a vCPU's vcpu_info: copies the contents, then marks everything pending, so that an event
-// that is sent meanwhile is not lost. Any CPU; takes the events lock, which orders it against
-// senders on other CPUs: afterwards nobody writes to the old place.
+// that is sent meanwhile is not lost. Takes the events lock: afterwards no other partition and no
+// timer writes to the old place. A vCPU of the same partition that runs may do so for a moment,
+// which is why a registered place is never given up while one does. Any CPU.
 void move_vcpu_info(Vcpu& vcpu, vcpu_info_t* to);
 
 enum class PortState : uint8_t { closed, unbound, interdomain, virq, ipi, core };

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Opening ports, looking at them, and choosing the vCPU that they notify.
+#include "core/event_operations.hpp"
+#include "core/event_table.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+// For operations that a partition may do to itself only.
+Result<> check_self(const Partition& self, domid_t domain)
+{
+    if (domain == DOMID_SELF || DomainId(domain) == self.id)
+        return {};
+    const bool exists = domain == 0 || find_partition(DomainId(domain)) != nullptr;
+    return fail(exists ? XEN_EPERM : XEN_ESRCH);
+}
+
+// Delivered to one vCPU of the partition, whichever it chooses.
+bool is_global(uint32_t virq)
+{
+    return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
+
+Result<Vcpu*> find_vcpu(Partition& self, uint32_t number)
+{
+    if (number >= self.vcpus.size())
+        return fail(XEN_ENOENT);
+    return &self.vcpus[machine::nospec_index(number, self.vcpus.size())];
+}
+
+}  // namespace
+
+Result<uint32_t> find_free_port(const EventTable& table)
+{
+    for (uint32_t word = 0; word < table.count / 64; ++word) {
+        if (table.free[word] != 0)
+            return word * 64 + static_cast<uint32_t>(std::countr_zero(table.free[word]));
+    }
+    return fail(XEN_ENOSPC);
+}
+
+void open_port(EventTable& table, uint32_t port, EventChannel channel)
+{
+    table.free[port / 64] &= ~(uint64_t{1} << (port % 64));
+    store_channel(table, port, channel);
+}
+
+Result<> alloc_unbound(Partition& self, evtchn_alloc_unbound& request)
+{
+    TRY_VOID(check_self(self, request.dom));
+    const uint16_t remote = request.remote_dom == DOMID_SELF ? self.id.raw() : request.remote_dom;
+    const LockGuard guard(self.events.lock);
+    request.port = TRY(find_free_port(self.events));
+    open_port(self.events, request.port, {PortState::unbound, 0, remote, 0});
+    return {};
+}
+
+Result<> bind_interdomain(Partition& self, evtchn_bind_interdomain& request)
+{
+    Partition* remote = &self;
+    if (request.remote_dom != DOMID_SELF)
+        remote = find_partition(DomainId(request.remote_dom));
+    if (remote == nullptr)
+        return fail(XEN_ESRCH);
+
+    const EventPairGuard guard(self, *remote);
+    const uint32_t port = TRY(find_free_port(self.events));
+    const uint32_t remote_port = TRY(check_port(remote->events, request.remote_port));
+    const EventChannel peer = load_channel(remote->events, remote_port);
+    if (peer.state != PortState::unbound || DomainId(peer.domain) != self.id)
+        return fail(XEN_EINVAL);
+    open_port(self.events, port, {PortState::interdomain, 0, remote->id.raw(), remote_port});
+    store_channel(remote->events, remote_port, {PortState::interdomain, peer.vcpu, self.id.raw(), port});
+    // The peer may have sent before there was anybody to receive it.
+    raise_event(self, port, self.vcpus[0]);
+    request.local_port = port;
+    return {};
+}
+
+Result<> bind_virq(Partition& self, evtchn_bind_virq& request)
+{
+    if (request.virq >= NR_VIRQS || (is_global(request.virq) && request.vcpu != 0))
+        return fail(XEN_EINVAL);
+    const uint64_t virq = machine::nospec_index(request.virq, NR_VIRQS);
+    Vcpu& vcpu = *TRY(find_vcpu(self, request.vcpu));
+
+    const LockGuard guard(self.events.lock);
+    if (vcpu.virq_port[virq] != 0)
+        return fail(XEN_EEXIST);
+    request.port = TRY(find_free_port(self.events));
+    open_port(self.events, request.port,
+              {PortState::virq, static_cast<uint8_t>(vcpu.number.raw()), 0, static_cast<uint32_t>(virq)});
+    vcpu.virq_port[virq] = static_cast<uint16_t>(request.port);
+    return {};
+}
+
+Result<> bind_ipi(Partition& self, evtchn_bind_ipi& request)
+{
+    const Vcpu& vcpu = *TRY(find_vcpu(self, request.vcpu));
+    const LockGuard guard(self.events.lock);
+    request.port = TRY(find_free_port(self.events));
+    open_port(self.events, request.port, {PortState::ipi, static_cast<uint8_t>(vcpu.number.raw()), 0, 0});
+    return {};
+}
+
+// No partition has physical interrupts yet, so every number is beyond its range.
+Result<> bind_pirq(Partition&, evtchn_bind_pirq&) { return fail(XEN_EINVAL); }
+
+Result<> port_status(Partition& self, evtchn_status& request)
+{
+    TRY_VOID(check_self(self, request.dom));
+    const uint32_t port = TRY(check_port(self.events, request.port));
+    const EventChannel channel = load_channel(self.events, port);
+    request.vcpu = channel.vcpu;
+    switch (channel.state) {
+    case PortState::closed:
+        request.status = EVTCHNSTAT_closed;
+        break;
+    case PortState::unbound:
+        request.status = EVTCHNSTAT_unbound;
+        request.u.unbound.dom = channel.domain;
+        break;
+    case PortState::interdomain:
+        request.status = EVTCHNSTAT_interdomain;
+        request.u.interdomain.dom = channel.domain;
+        request.u.interdomain.port = channel.peer;
+        break;
+    case PortState::virq:
+        request.status = EVTCHNSTAT_virq;
+        request.u.virq = channel.peer;
+        break;
+    case PortState::ipi:
+        request.status = EVTCHNSTAT_ipi;
+        break;
+    case PortState::core:
+        // The core keeps no ports of its own: it gives the guest's number.
+        request.status = EVTCHNSTAT_interdomain;
+        request.u.interdomain.dom = 0;
+        request.u.interdomain.port = port;
+        break;
+    }
+    return {};
+}
+
+Result<> bind_vcpu(Partition& self, const evtchn_bind_vcpu& request)
+{
+    const Vcpu& vcpu = *TRY(find_vcpu(self, request.vcpu));
+    const uint32_t port = TRY(check_port(self.events, request.port));
+    const LockGuard guard(self.events.lock);
+    EventChannel channel = load_channel(self.events, port);
+    const bool bound_for_ever = channel.state == PortState::closed || channel.state == PortState::ipi ||
+                                (channel.state == PortState::virq && !is_global(channel.peer));
+    if (bound_for_ever)
+        return fail(XEN_EINVAL);
+    channel.vcpu = static_cast<uint8_t>(vcpu.number.raw());
+    store_channel(self.events, port, channel);
+    return {};
+}
+
+Result<> unmask_port(Partition& self, const evtchn_unmask& request)
+{
+    const uint32_t port = TRY(check_port(self.events, request.port));
+    const LockGuard guard(self.events.lock);
+    const EventChannel channel = load_channel(self.events, port);
+    const uint32_t word = port / 64;
+    const uint64_t bit = uint64_t{1} << (port % 64);
+    const uint64_t word_bit = uint64_t{1} << word;
+    shared_info_t& shared = *self.shared;
+    // In this order: who sets the port pending meanwhile either sees the mask gone or is seen here.
+    if ((std::atomic_ref(shared.evtchn_mask[word]).fetch_and(~bit, std::memory_order_seq_cst) & bit) == 0)
+        return {};
+    if ((std::atomic_ref(shared.evtchn_pending[word]).load(std::memory_order_seq_cst) & bit) == 0)
+        return {};
+    Vcpu& target = self.vcpus[channel.vcpu];
+    std::atomic_ref selector(target.info->evtchn_pending_sel);
+    if ((selector.fetch_or(word_bit, std::memory_order_seq_cst) & word_bit) == 0)
+        notify_vcpu(target);
+    return {};
+}
+
+}  // namespace bulkhead
