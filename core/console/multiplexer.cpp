@@ -64,6 +64,13 @@ void Multiplexer::start_line(TextOut& out)
     open_ = nullptr;
 }
 
+void Multiplexer::end_line(TextOut& out)
+{
+    out.put_raw("\r\n");
+    column_zero_ = true;
+    open_ = nullptr;
+}
+
 void Multiplexer::put_name(const ConsoleSource& source, char mark, TextOut& out)
 {
     put_colour(index_of(source), out);
@@ -137,7 +144,7 @@ bool Multiplexer::show_piece(ConsoleSource& source, bool with_name, TextOut& out
     open_ = &source;
     column_zero_ = false;
     if (piece.line_end)
-        start_line(out);
+        end_line(out);
     return true;
 }
 

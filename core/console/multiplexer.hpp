@@ -56,6 +56,7 @@ private:
     void send_to_partition(uint8_t byte, TextOut& out);
     void leave_view(TextOut& out);
     void start_line(TextOut& out);
+    void end_line(TextOut& out);
     void put_name(const ConsoleSource& source, char mark, TextOut& out);
     void put_skipped(const ConsoleSource& source, uint64_t lines, TextOut& out);
     bool fill_overview(TextOut& out, Nanoseconds now);
