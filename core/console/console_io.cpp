@@ -14,7 +14,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr size_t chunk_bytes = 512;   // copied and appended at most 20,000 instructions a call
+constexpr size_t copy_bytes = 512;   // copied and appended at most 20,000 instructions a call
 
 // Its newlines stand alone: nobody's terminal driver has added the carriage returns that an attached
 // terminal needs.
@@ -37,7 +37,7 @@ long write(Vcpu& vcpu, HypercallArguments& arguments)
 {
     const auto count = static_cast<uint32_t>(arguments.value[1]);
     const GuestVirtual text(arguments.value[2]);
-    std::array<char, chunk_bytes> chunk;
+    std::array<char, copy_bytes> chunk;
     const size_t length = std::min<size_t>(count, chunk.size());
     if (!machine::copy_from_guest(chunk.data(), text, length))
         return negative(XEN_EFAULT);
@@ -58,7 +58,7 @@ long read(Vcpu& vcpu, HypercallArguments& arguments)
         return negative(XEN_E2BIG);
     Partition& partition = *vcpu.partition;
     ConsoleSource& source = *partition.console.source;
-    std::array<char, chunk_bytes> bytes;
+    std::array<char, copy_bytes> bytes;
     size_t length = 0;
     {
         LockGuard guard(source.lock);
