@@ -111,12 +111,10 @@ private:
             return false;
         }
         const uint64_t left = needs.memory_frames - layout->used_frames;
-        if (left < tight_frames && needs.memory_frames < tight_frames * 8)
-            return true;  // small kernels in small partitions know what they do
-        if (left < tight_frames)
+        if (kernel.notes.guest_os.starts_with("linux") && left < tight_frames)
             report_.warning(partition.memory_mib.at,
                             sentence("memory leaves ", Size{left << page_shift}, " to ", Quoted{partition.name.value},
-                                     " when kernel and ramdisk are in place; a Linux kernel needs more to start"));
+                                     " when kernel and ramdisk are in place; Linux needs more to start"));
         return true;
     }
 
@@ -145,7 +143,7 @@ private:
             return;
         const uint64_t pfn = loaded.layout.start.ramdisk_pfn;
         const auto user = sentence(name, ": ramdisk at frame ", Hex{pfn});
-        const uint32_t payload = payloads_.add(std::move(ramdisk_), user);
+        const uint32_t payload = payloads_.add(ramdisk_, user);
         loaded.segments.push_back({pfn, frames_for(loaded.ramdisk_bytes), payload, 0});
     }
 

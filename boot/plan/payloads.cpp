@@ -90,7 +90,7 @@ Bytes unpack_lz4_blocks(View stored, uint64_t size_bytes)
     return offset == stored.size() ? content : Bytes{};
 }
 
-uint32_t PayloadStore::add(Bytes content, const std::string& user)
+uint32_t PayloadStore::add(View content, const std::string& user)
 {
     const auto hash = sha256(content);
     for (size_t i = 0; i < payloads_.size(); ++i) {
@@ -99,8 +99,7 @@ uint32_t PayloadStore::add(Bytes content, const std::string& user)
         payloads_[i].users.push_back(user);
         return static_cast<uint32_t>(i);
     }
-    const uint64_t size = content.size();
-    payloads_.push_back({std::move(content), hash, size, {user}, {}, plan::Encoding::raw});
+    payloads_.push_back({Bytes(content.begin(), content.end()), hash, content.size(), {user}, {}, plan::Encoding::raw});
     return static_cast<uint32_t>(payloads_.size() - 1);
 }
 

@@ -24,7 +24,7 @@ struct StoredPayload {
 class PayloadStore {
 public:
     // The index of the payload with this content, which is not empty.
-    uint32_t add(Bytes content, const std::string& user);
+    uint32_t add(View content, const std::string& user);
 
     // Packs everything that was added, on all CPUs; the result does not depend on how many.
     void store();

@@ -25,7 +25,7 @@ std::ostream& operator<<(std::ostream& out, Size size)
     out << size.bytes / unit_bytes;
     if (const uint64_t tenths = size.bytes % unit_bytes * 10 / unit_bytes; tenths != 0)
         out << '.' << tenths;
-    return out << ' ' << units[unit];
+    return out << ' ' << (size.bytes == 1 ? "byte" : units[unit]);
 }
 
 std::ostream& operator<<(std::ostream& out, Count count)

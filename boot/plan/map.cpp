@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "boot/plan/map.hpp"
+
+#include <elf.h>
+
+#include "boot/plan/columns.hpp"
+#include "boot/plan/cpu_list.hpp"
+#include "boot/plan/hash.hpp"
+#include "boot/plan/text.hpp"
+#include "core/plan_check.hpp"
+
+namespace bulkhead::tool {
+
+namespace {
+
+// Memory outside partitions that the core may take besides the image: the bound of its design.
+constexpr uint64_t core_fixed_bytes = uint64_t{8} << 20;
+uint64_t core_bytes_for(uint64_t partition_bytes) { return core_fixed_bytes + partition_bytes / 1000 * 6; }
+
+plan::Header header_of(const MapInput& input) { return *read_at<plan::Header>(input.compiled, 0); }
+
+uint64_t owned_mib(const SystemModel& system)
+{
+    uint64_t sum = 0;
+    for (const auto& partition : system.partitions)
+        sum += partition.maxmem_mib.value;
+    return sum;
+}
+
+std::string permissions(uint32_t flags)
+{
+    return {(flags & PF_R) != 0 ? 'r' : '-', (flags & PF_W) != 0 ? 'w' : '-', (flags & PF_X) != 0 ? 'x' : '-'};
+}
+
+std::string image_text(const MapInput& input)
+{
+    Columns columns("  ");
+    columns.row({"from", "to", "size", "access", "what"});
+    for (const auto& segment : input.core.elf.segments)
+        if (segment.type == PT_LOAD && segment.memory_bytes != 0)
+            columns.row({sentence(Hex{segment.physical_address}),
+                         sentence(Hex{segment.physical_address + segment.memory_bytes}),
+                         sentence(Size{segment.memory_bytes}), permissions(segment.flags), "core"});
+    const uint64_t plan_start = input.core.plan_physical;
+    const auto header = header_of(input);
+    columns.row({sentence(Hex{plan_start}), sentence(Hex{plan_start + header.tables_bytes}),
+                 sentence(Size{header.tables_bytes}), "r--",
+                 sentence("plan, ", Count{header.symbols.count, "symbol"}, " of the core")});
+    columns.row({sentence(Hex{plan_start + header.tables_bytes}), sentence(Hex{plan_start + header.total_bytes}),
+                 sentence(Size{header.total_bytes - header.tables_bytes}), "r--",
+                 sentence(Count{input.payloads.size(), "payload"})});
+    return "Image, by physical address\n" + columns.text();
+}
+
+std::string payloads_text(const MapInput& input)
+{
+    const auto header = header_of(input);
+    Columns columns("  ");
+    columns.row({"at", "unpacked", "stored", "as", "sha256", "used by"});
+    for (size_t i = 0; i < input.payloads.size(); ++i) {
+        const auto& payload = input.payloads[i];
+        const auto record = *read_at<plan::Payload>(input.compiled, header.payloads.offset + i * sizeof(plan::Payload));
+        columns.row({sentence(Hex{input.core.plan_physical + record.offset}), sentence(Size{payload.size_bytes}),
+                     sentence(Size{record.stored_bytes}), payload.encoding == plan::Encoding::lz4 ? "lz4" : "raw",
+                     hex_text(payload.hash).substr(0, 16), list_of(payload.users)});
+    }
+    return "Payloads, each stored once\n" + columns.text();
+}
+
+// Which vCPUs share a CPU, most urgent first, and its cyclic table.
+std::string schedule_text(const SystemModel& system)
+{
+    Columns columns("  ");
+    for (unsigned cpu = 0; cpu < plan::max_cpus; ++cpu) {
+        std::vector<std::string> residents;
+        for (int priority = 31; priority >= 0; --priority)
+            for (const auto& partition : system.partitions)
+                for (size_t vcpu = 0; vcpu < partition.placement.size(); ++vcpu)
+                    if (partition.placement[vcpu] == cpu && partition.priority.value == priority)
+                        residents.push_back(sentence(partition.name.value, '.', vcpu, " (", priority, ")"));
+        std::vector<std::string> windows;
+        for (const auto& table : system.schedule)
+            if (table.cpu == cpu)
+                for (const auto& window : table.windows)
+                    windows.push_back(sentence(window.partition, ' ', window.length_us, " us"));
+        if (!residents.empty() || !windows.empty())
+            columns.row({sentence("CPU ", cpu), list_of(residents)});
+        if (!windows.empty())
+            columns.row({"", "windows: " + list_of(windows)});
+    }
+    return "CPUs, with vCPU and priority\n" + columns.text();
+}
+
+std::string networks_text(const SystemModel& system)
+{
+    if (system.networks.empty() && system.services.empty())
+        return {};
+    Columns columns("  ");
+    for (const auto& network : system.networks)
+        columns.row({network.name, sentence("address ", network.address.stated ? network.address.value : "none",
+                                            ", uplink ", network.uplink.value)});
+    for (const auto& service : system.services)
+        columns.row({service.name, sentence("service, cpus ",
+                                            service.cpus.stated ? cpu_list_text(service.cpus.value) : "by default")});
+    return "Networks and services, checked; they take effect once services are built\n" + columns.text() + '\n';
+}
+
+std::string totals_text(const MapInput& input)
+{
+    const uint64_t partitions = owned_mib(input.system) << 20;
+    const uint64_t image = input.core.plan_physical + input.compiled.size() - input.core.physical_start;
+    const uint64_t core = core_bytes_for(partitions);
+    Columns columns("  ");
+    columns.row({"partitions", sentence(Size{partitions})});
+    columns.row({"image in memory", sentence(Size{image})});
+    columns.row({"core's tables", sentence("at most ", Size{core}, " (8 MiB and 0.6 % of the partitions' memory)")});
+    columns.row({"together", sentence("about ", Size{partitions + image + core})});
+    columns.row({"file", sentence("bulkhead.elf, ", Size{input.image_bytes})});
+    return "Totals\n" + columns.text();
+}
+
+std::string console_text(const SystemModel& system)
+{
+    return sentence("console ", system.baud.value, " baud 8n1, escape Ctrl-", static_cast<char>(system.escape.value + '@'),
+                    "; after a panic the box ", system.panic_reboots.value ? "reboots" : "halts");
+}
+
+}  // namespace
+
+std::string map_text(const MapInput& input)
+{
+    const auto& system = input.system;
+    std::string out = sentence(system.model.value, " (", system.file, ")\n", console_text(system), "\n\n");
+    out += image_text(input) + '\n' + payloads_text(input) + '\n' + schedule_text(system) + '\n' +
+           networks_text(system);
+    for (size_t i = 0; i < system.partitions.size(); ++i)
+        out += "Partition " + partition_text(system.partitions[i], input.loaded[i], static_cast<uint16_t>(i + 1)) + '\n';
+    return out + totals_text(input);
+}
+
+std::string summary_text(const MapInput& input)
+{
+    const auto& system = input.system;
+    std::string out = sentence(system.model.value, ": ", Count{system.partitions.size(), "partition"}, ", ",
+                               Size{owned_mib(system) << 20}, " of memory, image ", Size{input.image_bytes}, '\n');
+    Columns columns("  ");
+    for (size_t i = 0; i < system.partitions.size(); ++i) {
+        const auto& partition = system.partitions[i];
+        auto cpus = partition.placement;
+        columns.row({partition.name.value, "pv", sentence(partition.memory_mib.value, " MiB"),
+                     sentence(Count{partition.placement.size(), "vCPU"}, " on CPU ", cpu_list_text(cpus)),
+                     sentence(partition.kernel.value,
+                              partition.ramdisk.stated ? " with " + partition.ramdisk.value : "")});
+    }
+    return out + columns.text();
+}
+
+}  // namespace bulkhead::tool
