@@ -72,7 +72,7 @@ RING0_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 -z norel
             --gc-sections --build-id=none --fatal-warnings
 
 HOST_CXXFLAGS = -std=gnu++23 -O1 -g $(CXX_WARNINGS) -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
-PLAN_LIBS    := -lfdt -llz4 -lzstd -llzma -lz -lbz2
+PLAN_LIBS    := -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2
 
 # Link seams: a header in tests/unit/fakes/machine takes the place of the one of the
 # same name in platform/x86/machine. GCC's sanitizers make the two switched-off
@@ -80,7 +80,7 @@ PLAN_LIBS    := -lfdt -llz4 -lzstd -llzma -lz -lbz2
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(WARNINGS) -Wno-maybe-uninitialized \
             -Wno-stringop-overflow -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
-UNIT_LIBS    := -lCppUTest -lCppUTestExt -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
+UNIT_LIBS    := -lCppUTest -lCppUTestExt -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
 
 # --- Sources ----------------------------------------------------------------
 
