@@ -5,6 +5,7 @@
 #include "core/console/console.hpp"
 #include "core/cpu.hpp"
 #include "core/lifecycle.hpp"
+#include "core/lifecycle_internal.hpp"
 #include "core/schedule_budget.hpp"
 #include "machine/clock.hpp"
 #include "machine/interrupts.hpp"
@@ -32,17 +33,23 @@ bool worth_interrupting(const ScheduleCpu& schedule, const Vcpu& vcpu)
     return vcpu.schedule.priority >= (accepts & 0xffff) && in_window(vcpu, accepts >> 16);
 }
 
-void request_decision(CpuNumber number)
+// Release pairs with the acquire of the CPU that takes the work.
+void request_decision(Cpu& cpu)
 {
-    Cpu& here = this_cpu();
-    if (number == here.number) {
-        here.work.fetch_or(work_reschedule, std::memory_order_relaxed);
-        return;
-    }
-    // Release pairs with the acquire of the CPU that takes the work.
-    cpu_by_number(number).work.fetch_or(work_reschedule, std::memory_order_release);
-    machine::poke(number);
+    cpu.work.fetch_or(work_reschedule, std::memory_order_release);
+    machine::poke(cpu.number);
 }
+
+// One that is not on its CPU is looked at when something else ends there: a guest can cause no
+// interrupts to what runs in its place.
+void request_decision_if_running(const Vcpu& vcpu)
+{
+    Cpu& cpu = cpu_by_number(vcpu.cpu);
+    if (cpu.schedule.running.load(std::memory_order_seq_cst) == &vcpu)
+        request_decision(cpu);
+}
+
+Vcpu* chosen(const ScheduleCpu& schedule) { return schedule.running.load(std::memory_order_relaxed); }
 
 std::span<Vcpu* const> vcpus_of(const ScheduleCpu& schedule)
 {
@@ -76,8 +83,8 @@ void charge(ScheduleCpu& schedule, Nanoseconds now)
 {
     const uint64_t ran_ns = now > schedule.charged_until ? now - schedule.charged_until : 0;
     schedule.charged_until = now;
-    if (schedule.running != nullptr)
-        charge_running(schedule, *schedule.running, ran_ns, now);
+    if (Vcpu* vcpu = chosen(schedule); vcpu != nullptr)
+        charge_running(schedule, *vcpu, ran_ns, now);
 }
 
 void open_window(ScheduleCpu& schedule, Nanoseconds now)
@@ -151,9 +158,9 @@ Choice choose(ScheduleCpu& schedule, Nanoseconds now)
 }
 
 // The next event of a vCPU that could then run instead of the chosen one (null: idle).
-Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* chosen)
+Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* next_vcpu)
 {
-    const uint32_t least_priority = chosen != nullptr ? chosen->schedule.priority : 0;
+    const uint32_t least_priority = next_vcpu != nullptr ? next_vcpu->schedule.priority : 0;
     Nanoseconds next = never;
     for (const Vcpu* vcpu : vcpus_of(schedule)) {
         if (vcpu->schedule.next_event >= next || vcpu->schedule.priority < least_priority)
@@ -165,23 +172,46 @@ Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* chosen)
     return next;
 }
 
-void put_on_cpu(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
+// Makes the choice stand. False: somebody held the vCPU after it was chosen and before he could see
+// that it was; if he waits for the end of its life, he has to look again.
+bool change_running(ScheduleCpu& schedule, Vcpu* next, Nanoseconds now)
 {
-    if (choice.vcpu != schedule.running && choice.vcpu != nullptr) {
-        ++choice.vcpu->schedule.dispatches;
-        if (choice.vcpu->schedule.budget_ns != 0)
-            open_budget(choice.vcpu->schedule, now);
+    schedule.running.store(next, std::memory_order_seq_cst);
+    if (next == nullptr)
+        return true;
+    const uint32_t held = next->hold.load(std::memory_order_seq_cst);
+    if (held != 0) [[unlikely]] {
+        if ((held & hold_stopped) != 0)
+            wake_home(*next->partition);
+        return false;
     }
-    schedule.running = choice.vcpu;
+    ++next->schedule.dispatches;
+    if (next->schedule.budget_ns != 0)
+        open_budget(next->schedule, now);
+    return true;
+}
+
+Choice decide(ScheduleCpu& schedule, Nanoseconds now)
+{
+    for (;;) {
+        const Choice choice = choose(schedule, now);
+        if (choice.vcpu == chosen(schedule) || change_running(schedule, choice.vcpu, now)) [[likely]]
+            return choice;
+    }
+}
+
+void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
+{
+    const Vcpu* next = choice.vcpu;
     schedule.contended = choice.contended;
     schedule.decided_at = now;
     schedule.decide_by = schedule.window_end;
     if (choice.contended)
-        schedule.decide_by = std::min(schedule.decide_by, now + choice.vcpu->schedule.slice_left_ns);
-    if (choice.vcpu != nullptr && choice.vcpu->schedule.budget_ns != 0)
-        schedule.decide_by = std::min(schedule.decide_by, now + choice.vcpu->schedule.budget_left_ns);
-    schedule.others_event = event_of_others(schedule, choice.vcpu);
-    const uint32_t priority = choice.vcpu != nullptr ? choice.vcpu->schedule.priority : 0;
+        schedule.decide_by = std::min(schedule.decide_by, now + next->schedule.slice_left_ns);
+    if (next != nullptr && next->schedule.budget_ns != 0)
+        schedule.decide_by = std::min(schedule.decide_by, now + next->schedule.budget_left_ns);
+    schedule.others_event = event_of_others(schedule, next);
+    const uint32_t priority = next != nullptr ? next->schedule.priority : 0;
     schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
 }
 
@@ -189,8 +219,8 @@ void program_timer(Cpu& cpu)
 {
     ScheduleCpu& schedule = cpu.schedule;
     Nanoseconds next = std::min({schedule.decide_by, schedule.others_event, schedule.core_event});
-    if (schedule.running != nullptr)
-        next = std::min(next, schedule.running->schedule.next_event);
+    if (const Vcpu* vcpu = chosen(schedule); vcpu != nullptr)
+        next = std::min(next, vcpu->schedule.next_event);
     if (cpu.number == CpuNumber(0))
         next = std::min(next, next_console_deadline());
     if (next == schedule.timer)
@@ -204,7 +234,7 @@ void program_timer(Cpu& cpu)
 void hold(Vcpu& vcpu, uint32_t reasons)
 {
     if (vcpu.hold.fetch_or(reasons, std::memory_order_seq_cst) == 0)
-        request_decision(vcpu.cpu);
+        request_decision_if_running(vcpu);
 }
 
 void release(Vcpu& vcpu, uint32_t reasons)
@@ -213,8 +243,9 @@ void release(Vcpu& vcpu, uint32_t reasons)
     if (before == 0 || (before & ~reasons) != 0)
         return;
     vcpu.schedule.woken_at.store(machine::now().raw(), std::memory_order_relaxed);
-    if (worth_interrupting(cpu_by_number(vcpu.cpu).schedule, vcpu))
-        request_decision(vcpu.cpu);
+    Cpu& cpu = cpu_by_number(vcpu.cpu);
+    if (worth_interrupting(cpu.schedule, vcpu))
+        request_decision(cpu);
 }
 
 Vcpu* pick_next()
@@ -234,9 +265,10 @@ Vcpu* pick_next()
     // What was asked for up to here is decided below: the holds are read after this.
     if ((cpu.work.load(std::memory_order_relaxed) & work_reschedule) != 0)
         cpu.work.fetch_and(~uint32_t{work_reschedule}, std::memory_order_seq_cst);
-    put_on_cpu(schedule, choose(schedule, now), now);
+    const Choice choice = decide(schedule, now);
+    plan_next_decision(schedule, choice, now);
     program_timer(cpu);
-    return schedule.running;
+    return choice.vcpu;
 }
 
 void run_timers()
@@ -266,17 +298,17 @@ void timers_changed(Vcpu& vcpu)
 {
     Cpu& cpu = this_cpu();
     vcpu.schedule.next_event = earliest_event(vcpu);
-    if (cpu.schedule.running == &vcpu)
+    if (chosen(cpu.schedule) == &vcpu)
         program_timer(cpu);
     else
-        cpu.work.fetch_or(work_reschedule, std::memory_order_relaxed);
+        request_decision(cpu);
 }
 
 void timers_changed_remotely(Vcpu& vcpu)
 {
     // Release pairs with the exchange in take_remote_changes().
     cpu_by_number(vcpu.cpu).schedule.changed.store(true, std::memory_order_release);
-    request_decision(vcpu.cpu);
+    request_decision_if_running(vcpu);
 }
 
 void set_core_event(Nanoseconds when)

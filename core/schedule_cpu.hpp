@@ -34,7 +34,9 @@ struct ScheduleCpu {
     uint16_t open_partition;      // who may run now; any_partition without a table
     Nanoseconds frame_start;      // of the major frame of the open window
     Nanoseconds window_end;       // `never` without a table
-    Vcpu* running;                // last decision; null: idle
+    // Last decision; null: idle. Pairs with Vcpu::hold: whoever holds a vCPU sets that, then looks
+    // here whether this CPU has to be interrupted; the CPU writes this, then looks at the hold.
+    std::atomic<Vcpu*> running;
     bool contended;               // an equal of `running` waits
     Nanoseconds charged_until;    // `running` has been charged up to here
     Nanoseconds decided_at;       // time of the last decision

@@ -144,9 +144,14 @@ long send_nmi(Vcpu& target, GuestVirtual argument)
         return negative(XEN_EINVAL);
     if (__atomic_exchange_n(&target.pv.nmi_pending, true, __ATOMIC_SEQ_CST))
         return 0;
+    stop_polling(target);
     release(target, hold_blocked | hold_polling);
-    cpu_by_number(target.cpu).work.fetch_or(work_fault, std::memory_order_release);
-    machine::poke(target.cpu);
+    // One that is not on its CPU finds the NMI when it is put there.
+    Cpu& cpu = cpu_by_number(target.cpu);
+    if (cpu.schedule.running.load(std::memory_order_seq_cst) == &target) {
+        cpu.work.fetch_or(work_fault, std::memory_order_release);
+        machine::poke(target.cpu);
+    }
     return 0;
 }
 

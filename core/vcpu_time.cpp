@@ -153,11 +153,7 @@ void runstate_switch_in(Vcpu& vcpu)
 void runstate_switch_out(Vcpu& vcpu)
 {
     const uint32_t held = vcpu.hold.load(std::memory_order_relaxed);
-    Cpu& cpu = this_cpu();
-    enter_runstate(vcpu, state_off_cpu(held), cpu.schedule.decided_at);
-    // A partition that ends waits for this CPU to let go of it: lifecycle_work() does.
-    if ((held & hold_stopped) != 0)
-        cpu.work.fetch_or(work_lifecycle, std::memory_order_relaxed);
+    enter_runstate(vcpu, state_off_cpu(held), this_cpu().schedule.decided_at);
 }
 
 void runstate_waits(Vcpu& vcpu, Nanoseconds since)

@@ -43,8 +43,7 @@ void reset_time(Vcpu& vcpu);
 // both. Call with the vCPU's own tables loaded, after Cpu::current is set and before it is entered;
 // it loads the kernel's table for the copies where the vCPU runs on the user's. Own CPU.
 void runstate_switch_in(Vcpu& vcpu);
-// Takes it off: call when its registers are saved and its tables are not loaded any more
-// (PvMemory::running_on). Tells the partition's home CPU, if that waits for it.
+// Takes it off, once pick_next() has chosen something else. Own CPU.
 void runstate_switch_out(Vcpu& vcpu);
 // The CPU found it runnable, or wants its state brought in line with Vcpu::hold, while it does not
 // run. Own CPU.

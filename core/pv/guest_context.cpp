@@ -124,7 +124,7 @@ Result<> take_table(Vcpu& caller, Mfn& slot, Mfn wanted)
     if (slot == wanted)
         return {};
     if (slot.raw() != 0)
-        drop_top_level(caller, slot);
+        TRY_VOID(drop_top_level(caller, slot));
     slot = Mfn(0);
     if (wanted.raw() != 0)
         TRY_VOID(reference_top_level(caller, wanted));
@@ -134,14 +134,15 @@ Result<> take_table(Vcpu& caller, Mfn& slot, Mfn wanted)
 
 Result<> take_tables(Vcpu& caller, Vcpu& target, const Tail& tail)
 {
-    Result<> result = take_table(caller, target.pv.kernel_table, Mfn(xen_cr3_to_pfn(tail.control[3])));
-    if (result.has_value() && target.pv.kernel_table.raw() == 0)
-        result = fail(XEN_EINVAL);
+    const Mfn kernel(xen_cr3_to_pfn(tail.control[3]));
+    Result<> result = fail(XEN_EINVAL);
+    if (kernel.raw() != 0)
+        result = take_table(caller, target.pv.kernel_table, kernel);
     if (result.has_value())
         result = take_table(caller, target.pv.user_table, Mfn(xen_cr3_to_pfn(tail.control[1])));
     if (!result.has_value() && result.error() != XEN_ERESTART) {
-        (void)take_table(caller, target.pv.kernel_table, Mfn(0));
-        (void)take_table(caller, target.pv.user_table, Mfn(0));
+        TRY_VOID(take_table(caller, target.pv.kernel_table, Mfn(0)));
+        TRY_VOID(take_table(caller, target.pv.user_table, Mfn(0)));
     }
     return result;
 }
