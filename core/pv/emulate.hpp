@@ -13,6 +13,13 @@
 
 namespace bulkhead {
 
+// Once at start, after machine::init_fpu() and the calibration of the clock.
+void init_emulation();
+
+// At each switch to a vCPU: what a guest sets in registers that only ring 0 can load (CR4.TSD,
+// TSC_AUX). Own CPU.
+void load_emulated_registers(const Vcpu& vcpu);
+
 enum class Emulation : uint8_t {
     done,        // the frame says where the guest goes on: behind the instruction, or in a handler
     inject_gp,   // #GP with error code 0

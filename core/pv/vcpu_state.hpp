@@ -3,6 +3,7 @@
 // while the vCPU is held and has never run.
 #pragma once
 
+#include "core/pv/emulate_state.hpp"
 #include "core/types.hpp"
 
 #include <array>
@@ -24,6 +25,7 @@ struct PvCallback {
 };
 
 inline constexpr unsigned guest_gdt_frames = 14;
+inline constexpr unsigned guest_ldt_frames = 16;
 
 struct PvVcpuState {
     bool kernel_mode;                   // runs on kernel_table; else on user_table
@@ -58,9 +60,12 @@ struct PvVcpuState {
     uint16_t gdt_entries;
     uint64_t ldt_base;                  // guest-virtual
     uint32_t ldt_entries;
+    std::array<Mfn, guest_ldt_frames> ldt_frames;  // pages in the window, as descriptor pages; pages lock
+    uint16_t ldt_mapped;                // bit n: ldt_frames[n] is one
     std::array<PvTrap, 256> traps;
     uint64_t io_bitmap;                 // PHYSDEVOP_set_iobitmap, guest-virtual
     uint32_t io_bitmap_ports;
+    EmulationState emulation;           // core/pv/emulate_state.hpp
 };
 
 }  // namespace bulkhead
