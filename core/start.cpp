@@ -15,6 +15,7 @@
 #include "core/partition.hpp"
 #include "core/partition_setup.hpp"
 #include "core/plan_check.hpp"
+#include "core/pv/emulate.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/schedule.hpp"
 #include "machine/fpu.hpp"
@@ -69,6 +70,7 @@ void core_main(const BootInfo& info)
     machine::init_fpu();
     machine::start_cpus(enter_other_cpu);
     print_machine(info, plan);
+    init_emulation();
     make_partitions(plan);
     init_all_frames();
     init_events(all_partitions());

@@ -5,6 +5,7 @@
 #include "core/partition.hpp"
 #include "core/partition_fault.hpp"
 #include "core/pv/bounce.hpp"
+#include "core/pv/debug_registers.hpp"
 #include "core/pv/descriptors.hpp"
 #include "core/pv/emulate.hpp"
 #include "core/pv/entry_points.hpp"
@@ -42,8 +43,7 @@ void reflect_software_trap(Vcpu& vcpu, GuestFrame& frame, uint8_t vector)
 
 void reflect_debug(Vcpu& vcpu, GuestFrame& frame)
 {
-    constexpr uint64_t status_fixed = 0xFFFF0FF0;
-    vcpu.pv.debug[6] = machine::read_debug_status() | status_fixed;
+    merge_debug_status(vcpu, machine::read_debug_status());
     inject_exception(vcpu, frame, debug);
 }
 

@@ -3,6 +3,7 @@
 #include "machine/switch.hpp"
 
 #include "core/partition.hpp"
+#include "core/pv/emulate.hpp"
 #include "machine/clock.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
@@ -91,6 +92,7 @@ void load_guest(Vcpu& vcpu)
     restore_fpu(vcpu.fpu_area, vcpu.pv.xcr0);
     if (vcpu.pv.task_switched)
         set_task_switched(true);
+    load_emulated_registers(vcpu);
     if (vcpu.pv.debug_active)
         load_debug_registers(vcpu);
 }
