@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Opening ports, looking at them, and choosing the vCPU that they notify.
+#include "core/domain_argument.hpp"
 #include "core/event_operations.hpp"
 #include "core/event_table.hpp"
 
 namespace bulkhead {
 
 namespace {
-
-// For operations that a partition may do to itself only.
-Result<> check_self(const Partition& self, domid_t domain)
-{
-    if (domain == DOMID_SELF || DomainId(domain) == self.id)
-        return {};
-    const bool exists = domain == 0 || find_partition(DomainId(domain)) != nullptr;
-    return fail(exists ? XEN_EPERM : XEN_ESRCH);
-}
 
 // Delivered to one vCPU of the partition, whichever it chooses.
 bool is_global(uint32_t virq)

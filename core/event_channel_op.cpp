@@ -2,6 +2,7 @@
 // HYPERVISOR_event_channel_op: reads each sub-operation's record from the guest, once, and writes
 // back what it returns. EVTCHNOP_send comes first: every notification between CPUs, front ends and
 // back ends goes through it.
+#include "core/domain_argument.hpp"
 #include "core/event_operations.hpp"
 #include "core/event_table.hpp"
 #include "core/hypercall.hpp"
@@ -102,10 +103,8 @@ long reset(Vcpu& vcpu, GuestVirtual argument)
     if (!machine::read_guest(request, argument))
         return negative(XEN_EFAULT);
     Partition& self = *vcpu.partition;
-    if (request.dom != DOMID_SELF && DomainId(request.dom) != self.id) {
-        const bool exists = request.dom == 0 || find_partition(DomainId(request.dom)) != nullptr;
-        return negative(exists ? XEN_EPERM : XEN_ESRCH);
-    }
+    if (const Result<> own = check_self(self, request.dom); !own.has_value())
+        return negative(own.error());
     return close_some_ports(self, ports_a_slice) ? 0 : hypercall_continue;
 }
 

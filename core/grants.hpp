@@ -11,7 +11,6 @@
 #pragma once
 
 #include "core/plan.hpp"
-#include "core/result.hpp"
 #include "core/spinlock.hpp"
 #include "core/types.hpp"
 
@@ -21,8 +20,8 @@
 #include <span>
 
 extern "C" {
-#include <xen/grant_table.h>
 #include <xen/xen.h>
+#include <xen/grant_table.h>
 }
 
 namespace bulkhead {
@@ -31,7 +30,7 @@ struct Partition;
 
 inline constexpr uint32_t grant_entries_per_frame = page_size / sizeof(grant_entry_v1_t);
 
-// Pins of one entry: mappings and copies that are on their way. `grants` lock.
+// Pins of one entry: mappings, and copies that are on their way. `grants` lock.
 struct GrantUse {
     uint16_t pins;
     uint16_t writers;        // of them, those that may write
@@ -39,39 +38,38 @@ struct GrantUse {
 
 enum class MappingState : uint8_t {
     free,
-    reserved,    // handle taken, being mapped or unmapped by one vCPU
+    reserved,    // being mapped or unmapped by one vCPU
     mapped,
 };
 
 // What a handle stands for. The mapper's `grants` lock.
 struct GrantMapping {
     Mfn frame;
-    uint64_t host_address;   // as given: virtual, or of the page-table entry
-    GrantRef ref;
-    uint32_t flags;          // GNTMAP_*
-    uint32_t next_free;
+    uint32_t ref;            // free: the next free handle
     uint32_t generation;     // the granter's life
     DomainId granter;
     MappingState state;
+    uint8_t flags;           // GNTMAP_*, those below the available bits
 };
 
 struct GrantTable {
     Spinlock lock{LockRank::grants};
     bool open;                            // between init_grants() and reset_grants()
+    uint16_t index;                       // the partition's, in all_partitions()
     // As the granter.
     std::atomic<uint64_t>* entries;       // shared with the guest: flags, domid and frame of each
     Mfn first_frame;                      // they lie in a row
-    uint32_t frames;                      // in use: references below frames * 512 are valid
-    uint32_t max_frames;
+    uint32_t frames;                      // in use
+    uint32_t max_frames;                  // 0: a partition that was left out
+    uint32_t valid_refs;                  // references below are valid: as many as `frames` hold
     GrantUse* uses;
-    uint32_t pins;                        // of all entries
-    std::array<uint32_t, plan::max_partitions> pins_by;   // by the holder's index in all_partitions()
-    uint32_t reset_next;                  // how far reset_grants() came
+    std::array<uint32_t, plan::max_partitions> pins_by;   // of all entries, by the holder's index
     // As the mapper.
     GrantMapping* mappings;
     uint32_t mapping_count;
-    uint32_t first_free;
+    uint32_t first_free;                  // mapping_count: none
     uint32_t mappings_in_use;
+    uint32_t reset_next;                  // how far reset_grants() came
 };
 
 // Makes the tables of all partitions, closed: the plan's grant-frames, and handles by the size of
@@ -88,7 +86,7 @@ struct StartGrants {
 // foreign holder left).
 void init_grants(Partition& partition, const StartGrants& grants);
 
-// Ends what a life held: a slice of dropping its mappings of others' frames and of clearing and
+// Ends what a life held: a slice of dropping its mappings of others' frames, and of clearing and
 // closing its own table, so that nobody maps or copies its frames any more; existing mappings stay.
 // False: not finished, call again. No vCPU of the partition runs, and no CPU's TLB has entries of its
 // page tables, which are not touched: they are never used again. Any CPU, no lock held.

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Lists of ABI records that a hypercall works through: read several at a time in one copy, and
+// written back with their answers in another.
+#pragma once
+
+#include "core/guest_frame.hpp"
+#include "core/types.hpp"
+#include "machine/memory.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace bulkhead {
+
+template <class Record, uint32_t most>
+class RecordBatch {
+public:
+    // Reads up to `left` (at least one) records. False: the first one cannot be read.
+    [[nodiscard]] bool read(GuestVirtual list, uint32_t left)
+    {
+        list_ = list;
+        count_ = std::min(left, most);
+        if (machine::copy_from_guest(records_.data(), list, count_ * sizeof(Record))) [[likely]]
+            return true;
+        // The list may become unreadable within the batch: what is before that is worked on.
+        count_ = 1;
+        return machine::read_guest(records_[0], list);
+    }
+    // Writes the first `count` back. What the caller may not change is as it was read.
+    [[nodiscard]] bool write_back(uint32_t count) const
+    {
+        return machine::copy_to_guest(list_, records_.data(), count * sizeof(Record));
+    }
+    [[nodiscard]] uint32_t count() const { return count_; }
+    [[nodiscard]] Record& operator[](uint32_t index) { return records_[index]; }
+
+private:
+    GuestVirtual list_;
+    uint32_t count_ = 0;
+    std::array<Record, most> records_;
+};
+
+// Arguments of the form (operation, list, count): `done` records are finished.
+template <class Record>
+void advance_list(HypercallArguments& arguments, uint32_t done)
+{
+    arguments.value[1] += uint64_t{done} * sizeof(Record);
+    arguments.value[2] -= done;
+}
+
+}  // namespace bulkhead
