@@ -70,6 +70,8 @@ struct AcpiFacts {
     uint32_t io_apic_count;
     std::array<AcpiOverride, 16> overrides;
     uint32_t override_count;
+    bool has_nmi_pin;
+    uint8_t nmi_pin;                            // input of every local APIC that is wired to NMI
 
     // FADT
     bool hardware_reduced;

@@ -54,7 +54,14 @@ void add_override(AcpiFacts& facts, const Bytes& entry)
 // Source: "Multiple APIC Description Table (MADT)".
 void read_madt(const Bytes& table, AcpiFacts& facts)
 {
-    enum Type : uint8_t { local_apic = 0, io_apic = 1, source_override = 2, local_apic_address = 5, local_x2apic = 9 };
+    enum Type : uint8_t {
+        local_apic = 0,
+        io_apic = 1,
+        source_override = 2,
+        local_nmi = 4,
+        local_apic_address = 5,
+        local_x2apic = 9,
+    };
     facts.local_apic = HostPhysical(table.get<uint32_t>(36));
     facts.has_pic = (table.get<uint32_t>(40) & 1) != 0;
     size_t at = 44;
@@ -74,6 +81,9 @@ void read_madt(const Bytes& table, AcpiFacts& facts)
                                                      entry.get<uint32_t>(8)};
         } else if (type == source_override && length >= 10) {
             add_override(facts, entry);
+        } else if (type == local_nmi && length >= 6 && entry.get<uint8_t>(5) <= 1) {
+            facts.has_nmi_pin = true;
+            facts.nmi_pin = entry.get<uint8_t>(5);
         } else if (type == local_apic_address && length >= 12) {
             facts.local_apic = HostPhysical(entry.get<uint64_t>(4));
         }

@@ -170,7 +170,7 @@ Cpu& prepare_cpu(CpuNumber number, uint32_t apic_id)
     cpu.machine.apic_id = apic_id;
     cpu.machine.gdt_frame = frames.descriptors;
     cpu.machine.idle_cr3 = address_of(machine::core_table()).raw();
-    cpu.machine.cr3 = cpu.machine.idle_cr3;
+    cpu.machine.timer_deadline = never;
     fill_tss(cpu.machine.tss, block);
     fill_descriptors(machine::frame_pointer<uint64_t>(frames.descriptors), cpu.machine.tss);
     fill_stub_page(machine::frame_pointer<char>(frames.stub), block);

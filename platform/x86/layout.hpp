@@ -7,6 +7,7 @@
 // clang-format off
 #define LAYOUT_CORE_BASE     0xFFFF808000000000  // the image, at its link address (2 MiB pages)
 #define LAYOUT_CORE_PHYSICAL 0x200000            // where the ELF asks to be loaded
+#define LAYOUT_CPU_BLOCKS    0xFFFF808040000000  // all CPUs' blocks, within 2 GiB of the image
 #define LAYOUT_CPU_SHIFT     16                  // a CPU's block: 64 KiB, aligned to its size
 #define LAYOUT_CPU_DATA      0x1000              // struct Cpu in its block
 #define LAYOUT_CPU_STACK_END 0x10000             // the guest's frame ends here
@@ -25,7 +26,7 @@ inline constexpr unsigned core_end_slot = 272;
 
 inline constexpr uint64_t m2p_guest = 0xFFFF'8000'0000'0000;        // read-only, ring 3 may read; 8 bytes a frame
 inline constexpr uint64_t core_image = LAYOUT_CORE_BASE;            // slot 257
-inline constexpr uint64_t cpu_blocks = 0xFFFF'8080'4000'0000;       // slot 257: 64 KiB a CPU; in reach of a
+inline constexpr uint64_t cpu_blocks = LAYOUT_CPU_BLOCKS;            // slot 257: 64 KiB a CPU; in reach of a
                                                                     // 32-bit displacement from the image
 inline constexpr uint64_t descriptor_windows = 0xFFFF'80A0'0000'0000;  // slot 257: GDT and LDT, 128 KiB a vCPU
 inline constexpr uint64_t device_windows = 0xFFFF'80B0'0000'0000;   // slot 257: MMIO, uncached

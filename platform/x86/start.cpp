@@ -3,11 +3,20 @@
 
 #include "core/boot_allocator.hpp"
 #include "machine/core_space.hpp"
+#include "machine/memory.hpp"
+#include "platform/x86/acpi.hpp"
+#include "platform/x86/clock.hpp"
 #include "platform/x86/core_space.hpp"
 #include "platform/x86/cpu_setup.hpp"
+#include "platform/x86/cpus.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/instructions.hpp"
+#include "platform/x86/interrupts.hpp"
+#include "platform/x86/io_apic.hpp"
 #include "platform/x86/layout.hpp"
+#include "platform/x86/local_apic.hpp"
+#include "platform/x86/uart.hpp"
+#include "platform/x86/vectors.hpp"
 
 extern "C" {
 [[noreturn]] void continue_on_own_stack(bulkhead::BootInfo* info);
@@ -19,8 +28,16 @@ namespace {
 
 constexpr HostPhysical boot_tables_end{uint64_t{4} << 30};
 
+// start.S has put the first 4 GiB where the direct map will be.
+const void* first_4g(uint64_t address, uint64_t size_bytes)
+{
+    if (address >= boot_tables_end.raw() || size_bytes > boot_tables_end.raw() - address)
+        return nullptr;
+    return machine::physical_pointer(HostPhysical(address));
+}
+
 // Leaves start.S's stack for the one in CPU 0's block.
-[[noreturn]] void continue_on_own_stack_of(const Cpu& cpu, BootInfo& info)
+[[noreturn]] void leave_first_stack(const Cpu& cpu, BootInfo& info)
 {
     asm volatile(
         "mov %[stack], %%rsp\n"
@@ -33,12 +50,26 @@ constexpr HostPhysical boot_tables_end{uint64_t{4} << 30};
     __builtin_unreachable();
 }
 
+// The console's port interrupts CPU 0, or is looked at by its timer.
+void start_uart_interrupts()
+{
+    if (!uart_present())
+        return;
+    const int line = uart_isa_line();
+    if (line < 0 || !route_isa_line(static_cast<uint8_t>(line), vector_uart, local_apic_id()))
+        uart_set_polled();
+    else
+        uart_enable_interrupts();
+}
+
 }  // namespace
 
 void start_platform(BootInfo& info)
 {
     init_features();
     patch_guest_access();
+    init_acpi(first_4g, info.rsdp);
+    note_iommu(acpi().has_dmar, acpi().has_ivrs);
     start_boot_allocator(info, boot_tables_end);
     make_core_space(info);
     x86::write_cr3(address_of(machine::core_table()).raw());
@@ -46,7 +77,7 @@ void start_platform(BootInfo& info)
     make_interrupt_table();
     Cpu& cpu = prepare_cpu(CpuNumber(0), 0);
     set_up_this_cpu(cpu);
-    continue_on_own_stack_of(cpu, info);
+    leave_first_stack(cpu, info);
 }
 
 }  // namespace bulkhead
@@ -54,5 +85,13 @@ void start_platform(BootInfo& info)
 void continue_on_own_stack(bulkhead::BootInfo* info)
 {
     using namespace bulkhead;
+    init_local_apic();
+    enable_local_apic();
+    init_interrupt_lines();
+    begin_clock_calibration(TscTicks(info->entry_tsc));
+    start_uart_interrupts();
+    init_cpus(*info);
+    finish_clock_calibration();
+    start_timer();
     core_main(*info);
 }

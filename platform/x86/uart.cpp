@@ -54,13 +54,14 @@ struct Uart {
     volatile void* window;       // null: ports
     uint16_t base;
     bool present;
+    bool polled;
     int8_t isa_line;
     uint8_t interrupt_enable;
     bool has_fifo;
     unsigned room;               // bytes that may be written before looking again
     const char* description;
 };
-constinit Uart uart{nullptr, 0, false, -1, 0, false, 0, "none"};
+constinit Uart uart{nullptr, 0, false, false, -1, 0, false, 0, "none"};
 
 uint8_t get(Register reg)
 {
@@ -145,6 +146,9 @@ void uart_enable_interrupts()
     uart.interrupt_enable |= ier_received;
     set(reg_interrupt_enable, uart.interrupt_enable);
 }
+
+bool uart_is_polled() { return uart.polled; }
+void uart_set_polled() { uart.polled = uart.present; }
 
 // Reading the cause takes back a transmitter interrupt; received bytes keep theirs until they are
 // fetched, so that the line falls only when there is nothing left to do.

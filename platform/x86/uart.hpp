@@ -20,6 +20,9 @@ void uart_use_window(volatile void* registers);
 [[nodiscard]] int uart_isa_line();
 // From here on input interrupts. Called once the line is routed.
 void uart_enable_interrupts();
+// There is a port, but no interrupt of it.
+[[nodiscard]] bool uart_is_polled();
+void uart_set_polled();
 // Its interrupt came.
 void uart_interrupt();
 // "COM1 (ports 0x3f8..)" and the like.

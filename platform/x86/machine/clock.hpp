@@ -16,6 +16,8 @@ struct ClockScale {
     uint32_t multiplier;
     int8_t shift;
     bool stable;                  // the same on every CPU, for ever (invariant, or passed the check)
+    uint32_t generation;          // grows when the rate is refined (once, seconds after the start):
+                                  // guests' time areas are then to be written again
 };
 
 [[nodiscard]] inline TscTicks read_tsc();

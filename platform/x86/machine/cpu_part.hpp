@@ -36,7 +36,7 @@ struct CpuPart {
     uint32_t apic_id;
     bool timer_is_deadline;                 // TSC deadline mode
     Mfn gdt_frame;                          // the core's page of each guest window on this CPU
-    uint64_t cr3;                           // what is loaded
+    Nanoseconds timer_deadline;             // what the timer is set to; `never`: off
     uint64_t idle_cr3;                      // the core's own top level
     uint64_t nested_depth;                  // exceptions taken in the core, for the panic code
     // TLB shoot-down. Written by other CPUs: on a cache line of their own.

@@ -10,11 +10,11 @@
 namespace bulkhead::machine {
 
 // Loads a top-level table; flushes every non-global entry and stamps the CPU (Cpu::flush_stamp).
-void load_table(Mfn top_level);
+inline void load_table(Mfn top_level);
 // Flushes all non-global entries of this CPU and stamps it.
-void flush_local();
+inline void flush_local();
 // Flushes one page of this CPU.
-void flush_page_local(GuestVirtual address);
+inline void flush_page_local(GuestVirtual address);
 
 // CPU n is bit n.
 struct CpuSet {
@@ -26,8 +26,11 @@ struct CpuSet {
 void flush_cpus(CpuSet cpus);
 void flush_page_cpus(CpuSet cpus, GuestVirtual address);
 
-// The global flush clock: every flush of a CPU takes a new value. A stale entry of a page that was
-// unmapped at clock value t cannot exist on a CPU whose flush_stamp is greater than t.
-[[nodiscard]] uint64_t flush_clock();
+// The global flush clock; each look advances it, and a full flush stamps its CPU with what the clock
+// showed just before. So a stale entry of a page that was unmapped before a look at value t cannot
+// exist on a CPU whose flush_stamp is greater than t.
+[[nodiscard]] inline uint64_t flush_clock();
 
 }  // namespace bulkhead::machine
+
+#include "machine/tlb_inline.hpp"

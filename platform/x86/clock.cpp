@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "platform/x86/clock.hpp"
+
+#include "machine/clock.hpp"
+#include "platform/x86/clock_math.hpp"
+#include "platform/x86/features.hpp"
+#include "platform/x86/instructions.hpp"
+#include "platform/x86/local_apic.hpp"
+#include "platform/x86/real_time_clock.hpp"
+#include "platform/x86/reference_clock.hpp"
+
+#include <array>
+#include <atomic>
+#include <limits>
+
+namespace bulkhead {
+
+namespace {
+
+using machine::ClockScale;
+
+// The two counters at what is nearly one moment.
+struct Sample {
+    uint64_t reference;
+    uint64_t tsc;
+    uint32_t apic_count;
+};
+
+constinit ReferenceClock reference{};
+constinit Sample first_sample{};
+// Two, so that a reader on another CPU never sees half of a refinement.
+constinit std::array<ClockScale, 2> scales{};
+constinit std::atomic<uint32_t> current_scale{0};
+constinit uint64_t hz{0};
+constinit uint64_t apic_hz{0};
+constinit machine::WallClock wall{};
+
+constexpr uint64_t femtoseconds_per_second = 1'000'000'000'000'000;
+constexpr uint64_t femtoseconds_per_microsecond = 1'000'000'000;
+
+// Of several tries the one that took the least time between the readings of the TSC.
+Sample take_sample()
+{
+    Sample best{};
+    uint64_t best_width = std::numeric_limits<uint64_t>::max();
+    for (unsigned i = 0; i < 5; ++i) {
+        const uint64_t before = machine::read_tsc().raw();
+        const uint64_t value = reference.read();
+        const uint32_t apic_count = read_timer_count();
+        const uint64_t after = machine::read_tsc().raw();
+        if (after - before < best_width) {
+            best_width = after - before;
+            best = {value, before + best_width / 2, apic_count};
+        }
+    }
+    return best;
+}
+
+uint64_t elapsed_femtoseconds(const Sample& to)
+{
+    return reference.elapsed(first_sample.reference, to.reference) * reference.femtoseconds();
+}
+
+// Acquire pairs with the release in publish().
+const ClockScale& current() { return scales[current_scale.load(std::memory_order_acquire)]; }
+
+clock_math::Rate rate_in(const ClockScale& scale) { return {scale.multiplier, scale.shift}; }
+
+void publish(const ClockScale& scale)
+{
+    const uint32_t next = current_scale.load(std::memory_order_relaxed) ^ 1;
+    scales[next] = scale;
+    current_scale.store(next, std::memory_order_release);
+}
+
+void set_rate(ClockScale& scale, uint64_t new_hz)
+{
+    hz = new_hz;
+    const clock_math::Rate rate = clock_math::rate_of(hz);
+    scale.multiplier = rate.multiplier;
+    scale.shift = rate.shift;
+}
+
+}  // namespace
+
+void begin_clock_calibration(TscTicks entry)
+{
+    publish({.tsc_base = entry, .time_base = Nanoseconds(0), .multiplier = 0, .shift = 0, .stable = false,
+             .generation = 0});
+    reference.start();
+    set_timer_hardware(false);
+    write_timer_count(std::numeric_limits<uint32_t>::max());
+    first_sample = take_sample();
+}
+
+void finish_clock_calibration()
+{
+    Sample last = take_sample();
+    const uint64_t least = reference.least_microseconds() * femtoseconds_per_microsecond;
+    while (elapsed_femtoseconds(last) < least) {
+        x86::pause();
+        last = take_sample();
+    }
+    const uint64_t time = elapsed_femtoseconds(last);
+    write_timer_count(0);
+    ClockScale scale = current();
+    set_rate(scale, clock_math::multiply_divide(last.tsc - first_sample.tsc, femtoseconds_per_second, time));
+    apic_hz = clock_math::multiply_divide(first_sample.apic_count - last.apic_count, femtoseconds_per_second, time);
+
+    // A frequency that the CPU states is exact, if the measurement does not say that it is wrong.
+    const uint64_t stated = uint64_t{features().tsc_khz_by_cpuid} * 1000;
+    const uint64_t difference = stated > hz ? stated - hz : hz - stated;
+    if (stated != 0 && difference < hz / 1000)
+        set_rate(scale, stated);
+    publish(scale);
+
+    wall.seconds = read_real_time_clock();
+    const uint64_t since_start = machine::now().raw();
+    if (wall.seconds != 0) {
+        // The chip tells whole seconds: on average it is half of one later.
+        const uint64_t half = clock_math::nanoseconds_per_second / 2;
+        const uint64_t start = wall.seconds * clock_math::nanoseconds_per_second + half - since_start;
+        wall.seconds = start / clock_math::nanoseconds_per_second;
+        wall.nanoseconds = static_cast<uint32_t>(start % clock_math::nanoseconds_per_second);
+    }
+}
+
+const char* reference_clock_name() { return reference.name(); }
+uint64_t apic_timer_hz() { return apic_hz; }
+void set_clock_stable(bool stable)
+{
+    ClockScale scale = current();
+    scale.stable = stable;
+    publish(scale);
+}
+
+void refine_clock_once()
+{
+    constexpr uint64_t shortest_ns = 2'000'000'000;
+    constexpr uint64_t longest_ns = 15'000'000'000;     // well within the counter's wrap
+    static constinit bool done = false;
+    if (done || machine::now().raw() < shortest_ns)
+        return;
+    done = true;
+    if (!reference.lasts() || features().tsc_khz_by_cpuid != 0 || machine::now().raw() > longest_ns)
+        return;
+    const Sample last = take_sample();
+    // From here on at the new rate, without a jump.
+    ClockScale scale = current();
+    scale.tsc_base = machine::read_tsc();
+    scale.time_base = machine::to_time(scale.tsc_base);
+    ++scale.generation;
+    set_rate(scale, clock_math::multiply_divide(last.tsc - first_sample.tsc, femtoseconds_per_second,
+                                                elapsed_femtoseconds(last)));
+    publish(scale);
+}
+
+namespace machine {
+
+Nanoseconds to_time(TscTicks ticks)
+{
+    const ClockScale& scale = current();
+    return scale.time_base + clock_math::nanoseconds_for(ticks - scale.tsc_base, rate_in(scale));
+}
+
+Nanoseconds now() { return to_time(read_tsc()); }
+
+TscTicks to_ticks(Nanoseconds time)
+{
+    const ClockScale& scale = current();
+    if (time <= scale.time_base)
+        return scale.tsc_base;
+    return scale.tsc_base + clock_math::ticks_for(time - scale.time_base, rate_in(scale));
+}
+
+const ClockScale& clock_scale() { return current(); }
+uint64_t tsc_hz() { return hz; }
+WallClock wall_clock_base() { return wall; }
+
+}  // namespace machine
+
+}  // namespace bulkhead

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "platform/x86/interrupts.hpp"
+
+#include "core/cpu.hpp"
+#include "core/pv/entry_points.hpp"
+#include "machine/clock.hpp"
+#include "machine/interrupts.hpp"
+#include "machine/this_cpu.hpp"
+#include "platform/x86/clock.hpp"
+#include "platform/x86/clock_math.hpp"
+#include "platform/x86/features.hpp"
+#include "platform/x86/flush_requests.hpp"
+#include "platform/x86/local_apic.hpp"
+#include "platform/x86/uart.hpp"
+#include "platform/x86/vectors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+namespace bulkhead {
+
+namespace {
+
+// For the monitor; of all CPUs together.
+constinit std::array<std::atomic<uint64_t>, 256> counts{};
+
+void timer_expired(Cpu& cpu)
+{
+    cpu.machine.timer_deadline = never;
+    cpu.work.fetch_or(work_timer, std::memory_order_relaxed);
+    if (cpu.number != CpuNumber(0))
+        return;
+    if (uart_is_polled())
+        cpu.work.fetch_or(work_console, std::memory_order_relaxed);
+    refine_clock_once();
+}
+
+}  // namespace
+
+void handle_interrupt(uint8_t vector)
+{
+    Cpu& cpu = this_cpu();
+    ++cpu.interrupts;
+    counts[vector].fetch_add(1, std::memory_order_relaxed);
+    switch (vector) {
+    case vector_timer: timer_expired(cpu); break;
+    case vector_poke: break;        // the bits of Cpu::work are set already
+    case vector_flush: answer_flush_requests(); break;
+    case vector_uart:
+        uart_interrupt();
+        cpu.work.fetch_or(work_console, std::memory_order_relaxed);
+        break;
+    case vector_spurious: return;   // has no end
+    default: break;
+    }
+    end_of_interrupt();
+}
+
+uint64_t interrupt_count(uint8_t vector) { return counts[vector].load(std::memory_order_relaxed); }
+
+void start_timer()
+{
+    Cpu& cpu = this_cpu();
+    cpu.machine.timer_is_deadline = features().tsc_deadline;
+    cpu.machine.timer_deadline = never;
+    set_timer_hardware(cpu.machine.timer_is_deadline);
+}
+
+namespace machine {
+
+namespace {
+
+constexpr uint64_t uart_poll_ns = 5'000'000;
+
+// Ticks of a timer that cannot wait longer than its counter: it fires early then, and is set again.
+uint32_t timer_count(Nanoseconds deadline)
+{
+    constexpr uint64_t longest_ns = 1'000'000'000;
+    const Nanoseconds time = now();
+    if (deadline <= time)
+        return 1;
+    const uint64_t wait = deadline - time;
+    const uint64_t bounded = wait < longest_ns ? wait : longest_ns;
+    const uint64_t count =
+        clock_math::multiply_divide(bounded, apic_timer_hz(), clock_math::nanoseconds_per_second) + 1;
+    return count < 0xFFFF'FFFF ? static_cast<uint32_t>(count) : 0xFFFF'FFFF;
+}
+
+}  // namespace
+
+void poke(CpuNumber number)
+{
+    if (number == this_cpu().number)
+        return;
+    send_interrupt(cpu_by_number(number).machine.apic_id, vector_poke);
+}
+
+void set_timer(Nanoseconds deadline)
+{
+    Cpu& cpu = this_cpu();
+    // A serial port without an interrupt is looked at now and then instead.
+    if (uart_is_polled() && cpu.number == CpuNumber(0)) [[unlikely]]
+        deadline = std::min(deadline, now() + uart_poll_ns);
+    if (cpu.machine.timer_deadline == deadline)
+        return;
+    cpu.machine.timer_deadline = deadline;
+    if (cpu.machine.timer_is_deadline)
+        write_timer_deadline(deadline == never ? 0 : to_ticks(deadline).raw());
+    else
+        write_timer_count(deadline == never ? 0 : timer_count(deadline));
+}
+
+}  // namespace machine
+
+}  // namespace bulkhead
