@@ -50,6 +50,8 @@ constexpr uint64_t type_bits(FrameType type) { return static_cast<uint64_t>(type
 constexpr FrameType type_of(uint64_t state) { return static_cast<FrameType>((state & type_mask) >> type_shift); }
 constexpr uint64_t typed_count(uint64_t state) { return (state & typed_mask) >> typed_shift; }
 constexpr uint64_t count(uint64_t state) { return state & count_mask; }
+// A shared frame's state when only the core uses it.
+inline constexpr uint64_t shared_state = given | core_held | type_bits(FrameType::writable) | typed_one | one;
 }  // namespace frame
 
 struct FrameEntry {

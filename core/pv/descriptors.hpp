@@ -17,8 +17,8 @@ inline constexpr unsigned descriptors_per_frame = 512;
 // The core's own descriptors follow. Source: xen/include/public/arch-x86/xen.h, FIRST_RESERVED_GDT_ENTRY.
 inline constexpr unsigned guest_gdt_entries = 14 * descriptors_per_frame;
 
-// Replaces a vCPU's GDT: the current vCPU's own, or that of one that has never run. XEN_EINVAL.
-// Takes the `pages` lock.
+// Replaces a vCPU's GDT: the current vCPU's own, or that of one that has never run. XEN_EINVAL; or
+// XEN_ERESTART: call again with the same arguments after what waits. Takes the `pages` lock.
 Result<> set_gdt(Vcpu& target, std::span<const uint64_t> frames, uint32_t entries);
 
 // On #PF in the core's slots while a guest ran: true if it was an access to a page of the running
@@ -28,8 +28,9 @@ Result<> set_gdt(Vcpu& target, std::span<const uint64_t> frames, uint32_t entrie
 // MMUEXT_SET_LDT of the current vCPU. XEN_EINVAL. `memory.lock` held.
 Result<> set_ldt(Vcpu& vcpu, uint64_t address, uint64_t entries);
 
-// Unmaps every LDT page of the partition's vCPUs; they are mapped again when they are used.
+// Unmaps the LDT pages of one vCPU, or of all; they are mapped again when they are used.
 // `memory.lock` held.
+void drop_ldt_pages(Vcpu& vcpu);
 void drop_ldt_pages(Partition& partition);
 
 // A descriptor that a guest may have, changed where the core insists (privilege level). False: it may

@@ -66,12 +66,16 @@ struct BuildState {
     const char* failure;
 };
 
+inline constexpr unsigned max_shared_ranges = 8;
+
 struct PvMemory {
     Spinlock lock{LockRank::pages};
     std::array<FrameRange, plan::max_memory_ranges> ranges;   // owned for ever, ascending pfn
     uint32_t range_count;
     uint64_t frames;                    // now given to the guest (XENMEM_current_reservation)
     uint64_t max_frames;
+    std::array<FrameRange, max_shared_ranges> shared;         // init_shared_frame(); constant after start
+    uint32_t shared_count;
     std::atomic<uint64_t> running_on;   // CPUs whose loaded page tables are its own (bit n: CPU n)
 
     // All below: `lock`.

@@ -57,8 +57,7 @@ Result<EntryPlace> find_l1_entry(const Vcpu& vcpu, GuestVirtual address);
 // The entry at a machine address, of a table of the partition of any level. XEN_EINVAL if there is none.
 Result<EntryPlace> find_table_entry(const Partition& partition, HostPhysical address);
 
-// How the new value is put in. expect: only if the entry still has this value (its accessed and dirty
-// bits aside), else XEN_EAGAIN.
+// How the new value is put in; has_expected: only if the entry still is `expected`, else XEN_EAGAIN.
 struct EntryUpdate {
     uint64_t value;
     bool keep_accessed_dirty = false;
@@ -78,12 +77,13 @@ Result<> acquire_table(Vcpu& vcpu, Mfn table, FrameType type, WorkBudget& budget
 // Drops one. The last one starts a release walk, which runs as far as the budget goes.
 void release_table(Partition& partition, Mfn table, FrameType type, WorkBudget& budget);
 // Finishes what others left, if the budget allows. False: not finished. To be asked first by every
-// operation on page tables, and last before a hypercall returns.
+// operation on page tables, and last before a hypercall returns. Neither update_entry(),
+// acquire_table() nor release_table() may be called while something is left.
 [[nodiscard]] bool finish_walk(Partition& partition, WorkBudget& budget);
 
 // For VCPUOP_initialise: a reference to a top-level table, and giving it back. Take the lock
 // themselves; XEN_ERESTART as above.
 Result<> reference_top_level(Vcpu& caller, Mfn table);
-void drop_top_level(Vcpu& caller, Mfn table);
+Result<> drop_top_level(Vcpu& caller, Mfn table);
 
 }  // namespace bulkhead

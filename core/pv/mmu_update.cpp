@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// HYPERVISOR_mmu_update. Source: xen/include/public/xen.h, "HYPERVISOR_mmu_update(reqs, count, ...)".
+#include "core/pv/page_table.hpp"
+#include "core/pv/request_list.hpp"
+#include "machine/frame_tables.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+using UpdateList = RequestList<mmu_update_t, 32>;
+
+// A page-table update of a page that is none: an ordinary store.
+Result<> write_plainly(const Partition& partition, HostPhysical address, uint64_t value)
+{
+    const Mfn number = frame_of(address);
+    TRY_VOID(get_writable_frame(number, partition.id));
+    TableEntry(*machine::physical_pointer<uint64_t>(address)).store(value, std::memory_order_relaxed);
+    put_writable_frame(number);
+    return {};
+}
+
+Result<> set_machine_to_phys(const Partition& partition, Mfn number, uint64_t pfn)
+{
+    TRY_VOID(get_frame(number, partition.id));
+    TableEntry(machine::machine_to_phys()[number.raw()]).store(pfn, std::memory_order_relaxed);
+    put_frame(number);
+    return {};
+}
+
+Result<> apply(Vcpu& vcpu, const mmu_update_t& request, WorkBudget& budget)
+{
+    constexpr uint64_t command_bits = 7;
+    const HostPhysical address(request.ptr & ~command_bits);
+    const uint64_t command = request.ptr & command_bits;
+    switch (command) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_PRESERVE_AD:
+    case MMU_PT_UPDATE_NO_TRANSLATE: {
+        const Result<EntryPlace> place = find_table_entry(*vcpu.partition, address);
+        if (!place.has_value()) [[unlikely]]
+            return write_plainly(*vcpu.partition, address, request.val);
+        return update_entry(vcpu, *place,
+                            {.value = request.val, .keep_accessed_dirty = command == MMU_PT_UPDATE_PRESERVE_AD},
+                            budget);
+    }
+    case MMU_MACHPHYS_UPDATE:
+        return set_machine_to_phys(*vcpu.partition, frame_of(address), request.val);
+    default:
+        return fail(XEN_ENOSYS);
+    }
+}
+
+// The low half names who owns the mapped frames, the high half, plus one, who owns the tables.
+Errno check_domains(const Partition& caller, uint32_t domains)
+{
+    const uint32_t tables = domains >> 16;
+    if (tables != 0 && tables - 1 != caller.id.raw())
+        return find_partition(DomainId(static_cast<uint16_t>(tables - 1))) == nullptr ? XEN_ESRCH : XEN_EPERM;
+    return check_foreign_domain(caller, domains & 0xffff);
+}
+
+}  // namespace
+
+long do_mmu_update(Vcpu& vcpu, HypercallArguments& arguments)
+{
+    Partition& partition = *vcpu.partition;
+    const auto domains = static_cast<uint32_t>(arguments.value[3]);
+    if (const Errno error = check_domains(partition, domains); error != frame::ok)
+        return negative(error);
+    UpdateList list(arguments);
+    WorkBudget budget;
+    const LockGuard guard(partition.memory.lock);
+    for (;;) {
+        if (budget.is_spent() || !finish_walk(partition, budget))
+            return list.go_on_later(arguments);
+        if (list.is_empty())
+            return list.finish(0);
+        const mmu_update_t* request = list.next();
+        if (request == nullptr)
+            return list.finish(negative(XEN_EFAULT));
+        const Result<> result = apply(vcpu, *request, budget);
+        if (!result.has_value()) [[unlikely]]
+            return result.error() == XEN_ERESTART ? list.go_on_later(arguments)
+                                                  : list.finish(negative(result.error()));
+        list.done_with_it();
+    }
+}
+
+}  // namespace bulkhead

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// See table_walk.hpp.
+#include "core/pv/table_walk.hpp"
+
+#include "core/panic.hpp"
+#include "core/pv/l1_entries.hpp"
+#include "machine/core_space.hpp"
+#include "machine/memory.hpp"
+
+#include <algorithm>
+
+namespace bulkhead {
+
+namespace {
+
+using Level = TableWalk::Level;
+
+// Entries between two looks at the budget, and about what they cost.
+constexpr unsigned entries_at_once = 64;
+constexpr int32_t cost_of_step = 100;
+constexpr int32_t cost_of_reference = 40;
+
+uint64_t* entries_of(const Level& level) { return machine::frame_pointer<uint64_t>(level.table); }
+
+void push(TableWalk& walk, Mfn table, FrameType type, unsigned index)
+{
+    ASSERT(walk.depth < walk.levels.size());
+    walk.levels[walk.depth++] = {table, type, static_cast<uint16_t>(index)};
+}
+
+// The walk's end: its result waits for the vCPU that asked.
+void end_walk(PvMemory& memory)
+{
+    TableWalk& walk = memory.walk;
+    walk.direction = TableWalk::Direction::none;
+    if (walk.for_vcpu)
+        memory.parked[walk.requester.raw()] = {walk.levels[0].table, walk.levels[0].type, walk.error};
+}
+
+// --- Validation ---------------------------------------------------------------------------------
+
+void turn_back(TableWalk& walk, Errno error)
+{
+    walk.error = error;
+    walk.direction = TableWalk::Direction::release;
+}
+
+void fill_core_slots(uint64_t* table)
+{
+    const auto slots = machine::core_slots();
+    std::copy(slots.begin(), slots.end(), table + layout::core_first_slot);
+}
+
+void complete_level(PvMemory& memory)
+{
+    TableWalk& walk = memory.walk;
+    const Level& level = walk.levels[walk.depth - 1];
+    if (level.type == FrameType::l4)
+        fill_core_slots(entries_of(level));
+    // Release: whoever sees the table valid sees its entries as they were admitted.
+    frame::entry_of(level.table).state.fetch_xor(frame::changing | frame::validated, std::memory_order_release);
+    if (--walk.depth == 0)
+        return end_walk(memory);
+    ++walk.levels[walk.depth - 1].index;
+}
+
+// Some entries of an L1 table. Most tables are mostly empty, so four are looked at together.
+void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
+{
+    uint64_t* table = entries_of(level);
+    unsigned at = level.index;
+    const unsigned end = std::min(at + entries_at_once, entries_per_table);
+    int32_t references = 0;
+    Errno error = frame::ok;
+    while (at < end) {
+        if (at % 4 == 0 && (table[at] | table[at + 1] | table[at + 2] | table[at + 3]) == 0) {
+            at += 4;
+            continue;
+        }
+        const uint64_t value = table[at];
+        if ((value & pte::present) != 0) {
+            error = take_l1_value(partition, value);
+            if (error != frame::ok)
+                break;
+            ++references;
+            if (value != admitted_l1(value))
+                table[at] = admitted_l1(value);
+        } else {
+            note_absent_value(partition.memory, value);
+        }
+        ++at;
+    }
+    level.index = static_cast<uint16_t>(at);
+    budget.spend(cost_of_step + references * cost_of_reference);
+    if (error != frame::ok)
+        turn_back(partition.memory.walk, error);
+    else if (at == entries_per_table)
+        complete_level(partition.memory);
+}
+
+// One present entry of a table above L1. False: the walk goes on elsewhere (deeper, or back).
+bool validate_upper_entry(Partition& partition, Level& level, uint64_t& entry)
+{
+    TableWalk& walk = partition.memory.walk;
+    uint64_t value = entry;
+    if (const Errno error = admit_upper_value(value); error != frame::ok) {
+        turn_back(walk, error);
+        return false;
+    }
+    const Mfn child = pte::frame(value);
+    if (child == level.table) {
+        if (!admit_linear(partition.memory, value)) {
+            turn_back(walk, XEN_EINVAL);
+            return false;
+        }
+        entry = value;
+        return true;
+    }
+    const TakenTable taken = take_table(partition, child, below(level.type));
+    if (taken.error != frame::ok) {
+        turn_back(walk, taken.error);
+        return false;
+    }
+    entry = value;
+    if (taken.needs_validation)
+        push(walk, child, below(level.type), 0);
+    return !taken.needs_validation;
+}
+
+void validate_upper(Partition& partition, Level& level, WorkBudget& budget)
+{
+    uint64_t* table = entries_of(level);
+    budget.spend(cost_of_step);
+    for (unsigned steps = 0; steps < entries_at_once && level.index < entries_per_table; ++steps) {
+        if (is_core_slot(level.type, level.index)) {
+            level.index = layout::core_end_slot;
+            continue;
+        }
+        uint64_t& entry = table[level.index];
+        if ((entry & pte::present) == 0) {
+            note_absent_value(partition.memory, entry);
+        } else {
+            budget.spend(cost_of_reference);
+            if (!validate_upper_entry(partition, level, entry))
+                return;
+        }
+        ++level.index;
+    }
+    if (level.index == entries_per_table)
+        complete_level(partition.memory);
+}
+
+// --- Release --------------------------------------------------------------------------------------
+
+// All its references are gone; so is the one that made it a table.
+void finish_release(PvMemory& memory)
+{
+    TableWalk& walk = memory.walk;
+    const Level& level = walk.levels[walk.depth - 1];
+    // The guest may have this page writable next: nothing of the core's stays in it.
+    if (level.type == FrameType::l4)
+        std::fill_n(entries_of(level) + layout::core_first_slot, machine::core_slot_count, 0);
+    FrameEntry& entry = frame::entry_of(level.table);
+    frame::put_last_typed(entry, entry.state.load(std::memory_order_relaxed), frame::changing);
+    if (--walk.depth == 0)
+        end_walk(memory);
+}
+
+void release_l1(Partition& partition, Level& level, WorkBudget& budget)
+{
+    const uint64_t* table = entries_of(level);
+    unsigned at = level.index;
+    const unsigned end = at > entries_at_once ? at - entries_at_once : 0;
+    int32_t references = 0;
+    while (at > end) {
+        if (at % 4 == 0 && (table[at - 4] | table[at - 3] | table[at - 2] | table[at - 1]) == 0) {
+            at -= 4;
+            continue;
+        }
+        const uint64_t value = table[--at];
+        references += (value & pte::present) != 0;
+        drop_l1_value(partition, value);
+    }
+    level.index = static_cast<uint16_t>(at);
+    budget.spend(cost_of_step + references * cost_of_reference);
+    if (at == 0)
+        finish_release(partition.memory);
+}
+
+void release_upper(Partition& partition, Level& level, WorkBudget& budget)
+{
+    const uint64_t* table = entries_of(level);
+    budget.spend(cost_of_step);
+    for (unsigned steps = 0; steps < entries_at_once && level.index > 0; ++steps) {
+        --level.index;
+        const uint64_t value = table[level.index];
+        if ((value & pte::present) == 0 || is_core_slot(level.type, level.index))
+            continue;
+        const Mfn child = pte::frame(value);
+        if (child == level.table)
+            continue;
+        budget.spend(cost_of_reference);
+        if (put_table(child)) {
+            push(partition.memory.walk, child, below(level.type), entries_per_table);
+            return;
+        }
+    }
+    if (level.index == 0)
+        finish_release(partition.memory);
+}
+
+void step(Partition& partition, WorkBudget& budget)
+{
+    TableWalk& walk = partition.memory.walk;
+    Level& level = walk.levels[walk.depth - 1];
+    const bool is_l1 = level.type == FrameType::l1;
+    if (walk.direction == TableWalk::Direction::validate)
+        is_l1 ? validate_l1(partition, level, budget) : validate_upper(partition, level, budget);
+    else
+        is_l1 ? release_l1(partition, level, budget) : release_upper(partition, level, budget);
+}
+
+}  // namespace
+
+TakenTable take_table(const Partition& partition, Mfn table, FrameType type)
+{
+    FrameEntry* entry = frame::find(table, partition.id);
+    if (entry == nullptr)
+        return {XEN_EINVAL, false};
+    constexpr uint64_t looked_at = frame::given | frame::type_mask | frame::validated | frame::changing | frame::turning;
+    const uint64_t valid = frame::given | frame::type_bits(type) | frame::validated;
+    uint64_t state = entry->state.load(std::memory_order_relaxed);
+    while ((state & looked_at) == valid && frame::count(state) != frame::count_mask) {
+        if (entry->state.compare_exchange_weak(state, state + frame::one + frame::typed_one,
+                                               std::memory_order_acquire, std::memory_order_relaxed))
+            return {frame::ok, false};
+    }
+    const bool claimed = frame::take_typed_slowly(*entry, type, frame::changing) == frame::ok;
+    return {claimed ? frame::ok : XEN_EINVAL, claimed};
+}
+
+bool put_table(Mfn table)
+{
+    FrameEntry& entry = frame::entry_of(table);
+    uint64_t state = entry.state.load(std::memory_order_relaxed);
+    for (;;) {
+        const bool last = (state & frame::typed_mask) == frame::typed_one;
+        const uint64_t next = last ? (state & ~frame::validated) | frame::changing
+                                   : state - frame::one - frame::typed_one;
+        if (entry.state.compare_exchange_weak(state, next, std::memory_order_release, std::memory_order_relaxed))
+            return last;
+    }
+}
+
+void start_validation(PvMemory& memory, Mfn table, FrameType type, VcpuNumber requester)
+{
+    TableWalk& walk = memory.walk;
+    ASSERT(walk.direction == TableWalk::Direction::none);
+    walk = {TableWalk::Direction::validate, 0, true, requester, frame::ok, {}};
+    push(walk, table, type, 0);
+}
+
+void start_release(PvMemory& memory, Mfn table, FrameType type)
+{
+    TableWalk& walk = memory.walk;
+    ASSERT(walk.direction == TableWalk::Direction::none);
+    walk = {TableWalk::Direction::release, 0, false, VcpuNumber(0), frame::ok, {}};
+    push(walk, table, type, entries_per_table);
+}
+
+bool run_walk(Partition& partition, WorkBudget& budget)
+{
+    TableWalk& walk = partition.memory.walk;
+    while (walk.direction != TableWalk::Direction::none) {
+        if (budget.is_spent()) {
+            ++partition.memory.counters.walks_continued;
+            return false;
+        }
+        step(partition, budget);
+    }
+    return true;
+}
+
+Errno admit_upper_value(uint64_t& value)
+{
+    if ((value & pte::large) != 0 || pte::frame(value).raw() >= machine::frame_limit)
+        return XEN_EINVAL;
+    value = (value & ~(pte::write_through | pte::cache_disable | pte::global | pte::granted)) | pte::user;
+    return frame::ok;
+}
+
+bool admit_linear(PvMemory& memory, uint64_t value)
+{
+    if (memory.linear_tables && (value & pte::writable) == 0)
+        return true;
+    ++memory.counters.linear_refused;
+    return false;
+}
+
+}  // namespace bulkhead
