@@ -4,10 +4,12 @@
 
 #include "core/types.hpp"
 
+#include <mutex>
 #include <vector>
 
 namespace bulkhead::fake {
 
+inline std::mutex pokes_mutex;                // a test may have threads as CPUs
 inline std::vector<CpuNumber> pokes;          // in order
 inline std::vector<Nanoseconds> timers_set;   // in order, `never` included
 
@@ -15,7 +17,11 @@ inline std::vector<Nanoseconds> timers_set;   // in order, `never` included
 
 namespace bulkhead::machine {
 
-inline void poke(CpuNumber cpu) { fake::pokes.push_back(cpu); }
+inline void poke(CpuNumber cpu)
+{
+    const std::lock_guard guard(fake::pokes_mutex);
+    fake::pokes.push_back(cpu);
+}
 inline void set_timer(Nanoseconds deadline) { fake::timers_set.push_back(deadline); }
 
 }  // namespace bulkhead::machine
