@@ -103,7 +103,8 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 
 # --- Entry points -----------------------------------------------------------
 
-.PHONY: help setup core plan-tool ramdisk image run unit check test test-full clean distclean FORCE
+.PHONY: help setup core plan-tool ramdisk image run unit check test test-full \
+            clean distclean FORCE
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -221,13 +222,17 @@ $(B)/unit/platform/x86/libc/test_memory: platform/x86/libc/memory.S
 unit: $(UNIT_TESTS)
 	@tests/unit/run --filter '$(FILTER)' $(UNIT_TESTS)
 
+# --- Conformance guests -------------------------------------------------------
+
+-include tests/guests/guests.mk
+
 # --- RAM disks for tests and the demo -------------------------------------------
 # They stay in build/ whatever B says, because plans name them by path.
 
 FLAVOURS       := amd64 cloud-amd64 rt-amd64
 RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
 RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
-RAMDISK_MODULES := dummy tun loop xor raid6_pq zsmalloc zram sha512_generic sha512-ssse3 af_alg algif_hash
+RAMDISK_MODULES := dummy tun loop xor raid6_pq zsmalloc zram xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
 
 ramdisk: $(RAMDISKS)
 
@@ -262,10 +267,39 @@ $(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;
 
 # --- Image and emulated box -------------------------------------------------
 
-image: $(B)/core.elf $(B)/host/bulkhead-plan
+image: $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS)
 	$(call say,PLAN,$(PLAN) -> $(O)/bulkhead.elf)
 	$(Q)mkdir -p $(O)
 	$(Q)$(B)/host/bulkhead-plan --core $(B)/core.elf --output $(O) $(PLAN)
+
+# All keys go to the box, Ctrl-C too: no multiplexed QEMU monitor, no signals. SMAP is
+# off because QEMU 7.2 raises a wrong page fault in a PV guest's iretq with it.
+QEMU         ?= qemu-system-x86_64
+QEMU_COMMAND  = $(QEMU) -accel tcg,thread=multi -cpu max,-smap -machine $(MACHINE) -smp $(SMP) -m $(MEM) \
+            -kernel $(O)/bulkhead.elf -nodefaults -display none -monitor none \
+            -chardev stdio,id=serial0,signal=off -serial chardev:serial0 $(QEMU_EXTRA)
+
+run: image
+	@echo
+	@echo '$(QEMU_COMMAND)' | tr -s ' '
+	@echo
+	@echo 'All keys go to the box. To leave: Ctrl-] m, then the command poweroff. Ctrl-] ? lists the keys.'
+	@echo
+	@$(QEMU_COMMAND)
+
+# --- Tests ------------------------------------------------------------------
+
+check: $(B)/core.elf
+	@ci/check-includes
+	@ci/check-elf $(B)/core.elf
+
+TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS)
+
+test: $(TEST_PROGRAMS)
+	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)
+
+test-full: $(TEST_PROGRAMS)
+	@tests/run --build $(B) --filter '$(FILTER)' --full $(UNIT_TESTS)
 
 # --- Dependencies of a former build -----------------------------------------
 

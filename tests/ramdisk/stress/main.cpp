@@ -33,7 +33,7 @@ constexpr std::array parts = {
     Part{"page-out", page_out, "swap entries: pages leave for swap and return"},
     Part{"bad-pointers", bad_pointers, "the kernel's own faults on user pointers"},
     Part{"signals", signals, "queued, nested and alternate-stack signals"},
-    Part{"faults", faults, "divide error, invalid opcode, int3, alignment, bus error"},
+    Part{"faults", faults, "exceptions as signals: divide, opcode, protection, x87, bus"},
     Part{"timers", timers, "sleeps, interval timers, timer descriptors"},
     Part{"clocks", clocks, "monotonic across CPUs, vDSO against system call"},
     Part{"vector-state", vector_state, "x87, SSE, AVX, AVX-512 across switches and signals"},

@@ -151,7 +151,7 @@ void threads() {
 }
 
 void pipes() {
-    constexpr int rounds = 3000;
+    constexpr int rounds = 1000;
     const int cpus = online_cpus();
     std::array<int, 2> there{};
     std::array<int, 2> back{};

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""An emulated box: QEMU with the image, its serial line, and what it has printed.
+
+Every wait is for an event. The guards only end a run in which the event will not
+come: silence for a while, too long altogether, a panic of the core, QEMU's end.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+SILENCE_S = 120
+GUARD_S = 600
+ESCAPE = "\x1d"
+CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[78=>\\]|[\x00\x07\x0e\x0f\x18]")
+SOURCE_LINE = re.compile(r"^(\S{1,32}) *([|+]) (.*)$")
+CORE_PANIC = re.compile(r"^.*\bPANIC\b.*$", re.M)
+
+
+class Failed(Exception):
+    """A test's expectation was not met; the text says which."""
+
+
+class Stream:
+    """Text that grows, and how far it has been read."""
+
+    def __init__(self, box, name):
+        self.box, self.name, self.text, self.cursor = box, name, "", 0
+
+    def expect(self, *patterns, guard=GUARD_S, silence=SILENCE_S, never=()):
+        """Waits for all patterns, in any order, behind what was expected before.
+        Returns the match of the first one. `never` are patterns that end the wait as failed."""
+        compiled = [re.compile(p, re.M) for p in patterns]
+        bad = [re.compile(p, re.M) for p in never]
+        start = self.cursor
+
+        def look():
+            for pattern in bad:
+                match = pattern.search(self.text, start)
+                if match:
+                    raise Failed(f"{self.name}: came, but must not: {match.group(0).strip()!r}")
+            matches = [pattern.search(self.text, start) for pattern in compiled]
+            if all(matches):
+                self.cursor = max(match.end() for match in matches)
+                return matches[0]
+            return None
+
+        def missing():
+            absent = [p.pattern for p in compiled if not p.search(self.text, start)]
+            return f"{self.name}: did not come: " + ", ".join(repr(p) for p in absent)
+
+        return self.box.wait_until(look, missing, guard, silence)
+
+    def seen(self, pattern):
+        """Whether the pattern has come at any time up to now."""
+        return re.search(pattern, self.text, re.M)
+
+    def count(self, pattern):
+        return len(re.findall(pattern, self.text, re.M))
+
+
+class Box:
+    """Use as a context manager. `terminal` is the serial line without control
+    sequences; `box["name"]` the lines of one partition (or "core") in the overview."""
+
+    def __init__(self, image=None, *, log, machine="pc", cpus=2, memory="1G", iso=None, extra=(), cpu="max,-smap"):
+        self.lock = threading.Condition()
+        self.raw = bytearray()
+        self.terminal = Stream(self, "terminal")
+        self.sources = {}
+        self.current = None
+        self.partial = ""
+        self.undecoded = b""
+        self.last_output = time.monotonic()
+        self.ended = False
+        self.allow_panic = False
+        self.log_path = log
+        self.control_path = os.path.abspath(log) + ".qmp"
+        if len(self.control_path) > 100:
+            self.control_path = f"/tmp/bulkhead-{os.getpid()}-{id(self)}.qmp"
+        boot = ["-kernel", image] if iso is None else ["-cdrom", iso, "-boot", "d"]
+        self.command = [
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", cpu, "-machine", machine,
+            "-smp", str(cpus), "-m", str(memory), *boot, "-nodefaults", "-display", "none",
+            "-monitor", "none", "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
+            "-qmp", f"unix:{self.control_path},server=on,wait=off", *extra]
+
+    def __enter__(self):
+        os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
+        self.log = open(self.log_path, "wb")
+        self.log.write((" ".join(self.command) + "\n").encode())
+        self.qemu = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, bufsize=0)
+        threading.Thread(target=self._read, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        if self.qemu.poll() is None:
+            self.qemu.kill()
+        self.qemu.wait()
+        with self.lock:
+            self.lock.wait_for(lambda: self.ended, timeout=10)
+        self.log.close()
+        if os.path.exists(self.control_path):
+            os.unlink(self.control_path)
+
+    def __getitem__(self, source):
+        with self.lock:
+            return self.sources.setdefault(source, Stream(self, source))
+
+    # --- What comes out ---------------------------------------------------------
+
+    def _read(self):
+        while True:
+            data = os.read(self.qemu.stdout.fileno(), 65536)
+            with self.lock:
+                if not data:
+                    self.ended = True
+                    self.lock.notify_all()
+                    return
+                self.raw += data
+                self.log.write(data)
+                self.log.flush()
+                self.last_output = time.monotonic()
+                self._digest(data)
+                self.lock.notify_all()
+
+    def _digest(self, data):
+        text = self.undecoded.decode("latin-1") + data.decode("latin-1")
+        # A control sequence may be cut in two by the end of the data.
+        cut = re.search(r"\x1b[\[()0-9;?]*$", text)
+        self.undecoded = b""
+        if cut:
+            self.undecoded, text = text[cut.start():].encode("latin-1"), text[:cut.start()]
+        text = CONTROL_SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "")
+        self.terminal.text += text
+        *lines, self.partial = (self.partial + text).split("\n")
+        for line in lines:
+            match = SOURCE_LINE.match(line)
+            if match:
+                name, mark, rest = match.groups()
+                stream = self.sources.setdefault(name, Stream(self, name))
+                stream.text += rest if mark == "+" else "\n" + rest
+
+    def wait_until(self, look, missing, guard=GUARD_S, silence=SILENCE_S):
+        started = time.monotonic()
+        with self.lock:
+            while True:
+                if not self.allow_panic:
+                    panic = CORE_PANIC.search(self.terminal.text)
+                    # Wait for the rest of the report, so that it is in the log.
+                    if panic and (self.ended or time.monotonic() - self.last_output > 3):
+                        raise Failed(f"the core panicked: {panic.group(0).strip()}")
+                found = look()
+                if found:
+                    return found
+                now = time.monotonic()
+                if self.ended:
+                    raise Failed(f"QEMU ended; {missing()}")
+                if now - started > guard:
+                    raise Failed(f"after {guard} s: {missing()}")
+                if now - max(self.last_output, started) > silence:
+                    raise Failed(f"silence for {silence} s; {missing()}")
+                self.lock.wait(timeout=1)
+
+    def expect_end(self, guard=GUARD_S):
+        """Waits for the end of QEMU: the box has switched itself off."""
+        with self.lock:
+            if not self.lock.wait_for(lambda: self.ended, timeout=guard):
+                raise Failed(f"the box has not switched itself off in {guard} s")
+
+    # --- What goes in -----------------------------------------------------------
+
+    def send(self, text):
+        """Sends keys one at a time, as a person would: a UART has a small FIFO."""
+        for byte in text.encode("latin-1"):
+            self.qemu.stdin.write(bytes([byte]))
+            self.qemu.stdin.flush()
+
+    def key(self, character):
+        """The escape key, then this one."""
+        self.send(ESCAPE + character)
+
+    def monitor(self):
+        """Opens the monitor. Returns when its prompt is there."""
+        self.key("m")
+        self.terminal.expect(r"^bulkhead[^\n]*[>#] ?")
+
+    def command(self, line, *patterns, **guards):
+        """A monitor command; waits for the patterns in its output."""
+        self.send(line + "\r")
+        return self.terminal.expect(re.escape(line), *patterns, **guards)
+
+    def qmp(self, name, **arguments):
+        """One command to QEMU itself."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(30)
+            control.connect(self.control_path)
+            stream = control.makefile("rw")
+            json.loads(stream.readline())
+            for request in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments}):
+                stream.write(json.dumps(request) + "\n")
+                stream.flush()
+                while True:
+                    answer = json.loads(stream.readline())
+                    if "return" in answer or "error" in answer:
+                        break
+            if "error" in answer:
+                raise Failed(f"QEMU: {answer['error']}")
+            return answer["return"]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Partition plans written by tests, and images made of them."""
+
+import os
+import subprocess
+
+from box import Failed
+
+REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+# Downloaded and shared files stay in build/ whatever folder the rest is built in.
+SHARED = os.path.join(REPOSITORY, "build")
+
+
+def value(item):
+    if isinstance(item, bool):
+        return None
+    if isinstance(item, int):
+        return f"<{item}>"
+    if isinstance(item, (list, tuple)):
+        return ", ".join(value(part) for part in item)
+    return '"' + str(item).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def node(name, properties, depth):
+    """Text of a node: dictionaries become nodes, True an empty property, False nothing."""
+    indent = "    " * depth
+    lines = [f"{indent}{name} {{"]
+    for key, item in properties.items():
+        if isinstance(item, dict):
+            lines.append(node(key, item, depth + 1))
+        elif item is True:
+            lines.append(f"{indent}    {key};")
+        elif item is not False and item is not None:
+            lines.append(f"{indent}    {key} = {value(item)};")
+    lines.append(f"{indent}}};")
+    return "\n".join(lines)
+
+
+def kernel(flavour):
+    return os.path.join(SHARED, "kernels", flavour, "vmlinuz")
+
+
+def ramdisk(flavour):
+    return os.path.join(SHARED, "ramdisk", f"{flavour}.cpio.gz")
+
+
+def linux(flavour="cloud-amd64", *, run=None, then=None, name=None, memory=128, vcpus=1, extra="", **properties):
+    """A partition with one of Debian's kernels and the test RAM disk."""
+    words = ["console=hvc0"]
+    if name:
+        words.append(f"bh.name={name}")
+    if run:
+        words.append(f'bh.run="{run}"')
+    if then:
+        words.append(f"bh.then={then}")
+    if extra:
+        words.append(extra)
+    return {"type": "pv", "memory": memory, "vcpus": vcpus, "kernel": kernel(flavour),
+            "ramdisk": ramdisk(flavour), "cmdline": " ".join(words), **properties}
+
+
+def plan(partitions, *, model="a test", **properties):
+    tree = {"compatible": "bulkhead,plan", "model": model, **properties, "partitions": partitions}
+    return "/dts-v1/;\n" + node("/", tree, 0) + "\n"
+
+
+def compile_plan(build, text, folder, name="plan.dts"):
+    """Writes the plan and runs the host tool. Returns (status, what it printed)."""
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    done = subprocess.run([os.path.join(build, "host", "bulkhead-plan"), "--core", os.path.join(build, "core.elf"),
+                           "--output", folder, path],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def image(build, text, folder):
+    """The image of a plan that must compile."""
+    status, output = compile_plan(build, text, folder)
+    if status != 0:
+        raise Failed(f"the plan does not compile: {output.strip()}")
+    return os.path.join(folder, "bulkhead.elf")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How tests are declared, and what a test function gets."""
+
+import os
+import re
+
+import plans
+from box import Box
+
+TESTS = []
+
+
+class Test:
+    def __init__(self, name, function, full, waiting, cpus, arguments):
+        self.name, self.function, self.full = name, function, full
+        self.waiting, self.cpus, self.arguments = waiting, cpus, arguments
+
+
+def test(name, *, full=False, waiting=None, cpus=1, **arguments):
+    """Declares a system test. `full`: only in the full run. `waiting`: not run yet, and why.
+    `cpus`: how many CPUs of the host it keeps busy. Further arguments go to the function."""
+    def declare(function):
+        TESTS.append(Test(name, function, full, waiting, cpus, arguments))
+        return function
+    return declare
+
+
+class Context:
+    """What a running test has: folders, and boxes whose logs have its name."""
+
+    def __init__(self, test_name, build):
+        self.build = os.path.abspath(build)
+        self.slug = re.sub(r"[^a-z0-9]+", "-", test_name.lower()).strip("-")
+        self.folder = os.path.join(self.build, "test-images", self.slug)
+        self.logs = os.path.join(self.build, "test-logs")
+        self.boxes = 0
+
+    def image(self, partitions, **properties):
+        return plans.image(self.build, plans.plan(partitions, **properties), self.folder)
+
+    def box(self, image=None, **options):
+        self.boxes += 1
+        suffix = "" if self.boxes == 1 else f"-{self.boxes}"
+        return Box(image, log=os.path.join(self.logs, f"{self.slug}{suffix}.log"), **options)
+
+    def start(self, partitions, *, plan=None, **options):
+        """A box with an image of these partitions."""
+        return self.box(self.image(partitions, **(plan or {})), **options)
