@@ -4,6 +4,7 @@
 #include "core/pv/cpuid_policy.hpp"
 
 #include "core/partition.hpp"
+#include "core/pv/control_bits.hpp"
 #include "core/pv/cpuid_features.hpp"
 #include "core/pv/xen_leaves.hpp"
 
@@ -25,7 +26,6 @@ constexpr uint32_t legacy_area_bytes = 512;
 constexpr uint32_t header_bytes = 64;
 constexpr uint64_t xcr0_avx = 0x4;
 constexpr uint64_t xcr0_avx512 = 0xE0;
-constexpr uint64_t cr4_osxsave = 1u << 18;
 
 struct Policy {
     CpuVendor vendor;
@@ -196,7 +196,7 @@ CpuidResult identity_leaf(const Vcpu& vcpu)
     leaf.ebx |= ids << 16 | uint32_t{vcpu.number.raw()} * 2 << 24;
     if (ids > 1)
         leaf.edx |= cpuid_features::leaf_1_edx_htt;
-    if ((vcpu.pv.cr4 & cr4_osxsave) != 0)
+    if ((vcpu.pv.cr4 & cr4::osxsave) != 0)
         leaf.ecx |= cpuid_features::leaf_1_ecx_osxsave;
     return leaf;
 }

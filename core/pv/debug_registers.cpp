@@ -3,6 +3,7 @@
 #include "core/pv/debug_registers.hpp"
 
 #include "core/hypercall.hpp"
+#include "core/pv/control_bits.hpp"
 #include "machine/registers.hpp"
 #include "platform/x86/layout.hpp"
 
@@ -10,7 +11,6 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint64_t cr4_de = 1u << 3;
 constexpr uint64_t status_fixed = 0xFFFF0FF0;       // bits of DR6 that read as one
 constexpr uint64_t status_settable = 0xE00F;        // B0..B3, BD, BS, BT
 constexpr uint64_t control_fixed = 0x400;
@@ -49,7 +49,7 @@ Result<> write_control(Vcpu& vcpu, uint64_t value)
     for (unsigned i = 0; i < breakpoints; ++i) {
         if ((value & enables_of(i)) == 0 || condition_of(value, i) != condition_io)
             continue;
-        if ((vcpu.pv.cr4 & cr4_de) == 0)
+        if ((vcpu.pv.cr4 & cr4::de) == 0)
             return fail(XEN_EPERM);
         emulated |= value & enables_of(i);
     }
@@ -72,7 +72,7 @@ Result<unsigned> canonical_number(const Vcpu& vcpu, uint64_t number)
         return fail(XEN_EINVAL);
     if (number != 4 && number != 5)
         return static_cast<unsigned>(number);
-    if ((vcpu.pv.cr4 & cr4_de) != 0)
+    if ((vcpu.pv.cr4 & cr4::de) != 0)
         return fail(XEN_ENODEV);
     return static_cast<unsigned>(number + 2);
 }

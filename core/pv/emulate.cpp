@@ -3,6 +3,7 @@
 // first bytes; all others go through the matcher.
 #include "core/pv/emulate.hpp"
 
+#include "core/pv/control_bits.hpp"
 #include "core/pv/cpuid_policy.hpp"
 #include "core/pv/emulate_complete.hpp"
 #include "core/pv/emulate_control.hpp"
@@ -145,8 +146,7 @@ void init_emulation()
 
 void load_emulated_registers(const Vcpu& vcpu)
 {
-    constexpr uint64_t cr4_tsd = 1u << 2;
-    machine::set_time_stamp_disable((vcpu.pv.cr4 & cr4_tsd) != 0);
+    machine::set_time_stamp_disable((vcpu.pv.cr4 & cr4::tsd) != 0);
     if (policy_offers_tsc_aux())
         machine::write_tsc_aux(vcpu.pv.emulation.tsc_aux);
 }

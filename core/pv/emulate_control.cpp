@@ -3,6 +3,7 @@
 // Source: Intel SDM vol 3, "Control Registers"; xen/include/public/arch-x86/xen-x86_64.h.
 #include "core/pv/emulate_control.hpp"
 
+#include "core/pv/control_bits.hpp"
 #include "core/pv/cpuid_policy.hpp"
 #include "core/pv/debug_registers.hpp"
 #include "core/pv/emulate_complete.hpp"
@@ -19,17 +20,7 @@ namespace bulkhead {
 
 namespace {
 
-// PE, MP, ET, NE, WP, AM, PG: as in any 64-bit kernel.
-constexpr uint64_t cr0_fixed = 0x8005'0033;
-constexpr uint64_t cr0_ts = 1u << 3;
-// PAE, OSFXSR, OSXMMEXCPT: always on.
-constexpr uint64_t cr4_fixed = 0x620;
-constexpr uint64_t cr4_tsd = 1u << 2;
-constexpr uint64_t cr4_de = 1u << 3;
-constexpr uint64_t cr4_fsgsbase = 1u << 16;
-constexpr uint64_t cr4_osxsave = 1u << 18;
-
-uint64_t guest_cr0(const Vcpu& vcpu) { return cr0_fixed | (vcpu.pv.task_switched ? cr0_ts : 0); }
+uint64_t guest_cr0(const Vcpu& vcpu) { return cr0::fixed | (vcpu.pv.task_switched ? cr0::ts : 0); }
 
 std::optional<uint64_t> read_control(const Vcpu& vcpu, unsigned number)
 {
@@ -41,7 +32,7 @@ std::optional<uint64_t> read_control(const Vcpu& vcpu, unsigned number)
     case 3:
         return xen_pfn_to_cr3(vcpu.pv.kernel_table.raw());
     case 4:
-        return vcpu.pv.cr4 | cr4_fixed;
+        return vcpu.pv.cr4 | cr4::fixed;
     default:
         return std::nullopt;    // there is no local APIC behind CR8
     }
@@ -50,24 +41,24 @@ std::optional<uint64_t> read_control(const Vcpu& vcpu, unsigned number)
 // What the guest may not set is ignored, as on Xen: its kernel tries several bits at start.
 void write_cr4(Vcpu& vcpu, uint64_t value)
 {
-    uint64_t own = cr4_tsd | cr4_de;
+    uint64_t own = cr4::tsd | cr4::de;
     if (policy_xcr0() != 0)
-        own |= cr4_osxsave;
+        own |= cr4::osxsave;
     if (policy_offers_fsgsbase())
-        own |= cr4_fsgsbase;
+        own |= cr4::fsgsbase;
     const uint64_t before = vcpu.pv.cr4;
     vcpu.pv.cr4 = value & own;
-    if (((before ^ vcpu.pv.cr4) & cr4_tsd) != 0)
-        machine::set_time_stamp_disable((vcpu.pv.cr4 & cr4_tsd) != 0);
+    if (((before ^ vcpu.pv.cr4) & cr4::tsd) != 0)
+        machine::set_time_stamp_disable((vcpu.pv.cr4 & cr4::tsd) != 0);
 }
 
 bool write_control(Vcpu& vcpu, unsigned number, uint64_t value)
 {
     switch (number) {
     case 0:
-        if (((value ^ guest_cr0(vcpu)) & ~cr0_ts) != 0)
+        if (((value ^ guest_cr0(vcpu)) & ~cr0::ts) != 0)
             return false;
-        set_task_switched(vcpu, (value & cr0_ts) != 0);
+        set_task_switched(vcpu, (value & cr0::ts) != 0);
         return true;
     case 2:
         vcpu.pv.cr2 = value;
@@ -133,7 +124,7 @@ Emulation emulate_clts(Vcpu& vcpu, GuestFrame& frame, unsigned length)
 Emulation emulate_xsetbv(Vcpu& vcpu, GuestFrame& frame, unsigned length)
 {
     vcpu.pv.emulation.count(Trapped::xsetbv);
-    if ((vcpu.pv.cr4 & cr4_osxsave) == 0)
+    if ((vcpu.pv.cr4 & cr4::osxsave) == 0)
         return Emulation::inject_ud;
     const uint64_t value = frame.rdx << 32 | (frame.rax & 0xFFFF'FFFF);
     if (static_cast<uint32_t>(frame.rcx) != 0 || !set_xcr0(vcpu, value).has_value())

@@ -32,7 +32,7 @@ bool bitmap_allows(Vcpu& vcpu, uint16_t port, unsigned size)
     uint16_t bits = 0;
     if (!machine::copy_from_guest(&bits, GuestVirtual(vcpu.pv.io_bitmap + (port >> 3)), bytes))
         return false;
-    return ((bits >> shift) & ((1u << size) - 1)) == 0;
+    return ((uint32_t{bits} >> shift) & ((1u << size) - 1)) == 0;
 }
 
 // The guest's memory could not be accessed at an address: what the CPU would have raised.
