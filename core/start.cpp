@@ -17,6 +17,7 @@
 #include "core/plan_check.hpp"
 #include "core/pv/emulate.hpp"
 #include "core/pv/entry_points.hpp"
+#include "core/pv/start_of_day.hpp"
 #include "core/schedule.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
@@ -72,6 +73,7 @@ void core_main(const BootInfo& info)
     print_machine(info, plan);
     init_emulation();
     make_partitions(plan);
+    init_start_of_day(plan);
     init_all_frames();
     init_events(all_partitions());
     init_grants(all_partitions());

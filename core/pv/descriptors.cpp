@@ -227,6 +227,18 @@ Result<> set_ldt(Vcpu& vcpu, uint64_t address, uint64_t entries)
     return {};
 }
 
+void hide_descriptors(Vcpu& vcpu)
+{
+    for (unsigned page = 0; page < guest_gdt_frames; ++page)
+        show(vcpu, page, invalid_mfn);
+    for (unsigned page = 0; page < guest_ldt_frames; ++page)
+        show(vcpu, window_ldt_page + page, invalid_mfn);
+    vcpu.pv.gdt_frames = {};
+    vcpu.pv.gdt_entries = 0;
+    vcpu.pv.ldt_entries = 0;
+    vcpu.pv.ldt_mapped = 0;
+}
+
 void drop_ldt_pages(Vcpu& vcpu)
 {
     for (unsigned left = vcpu.pv.ldt_mapped; left != 0; left &= left - 1) {

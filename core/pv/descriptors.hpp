@@ -33,6 +33,10 @@ Result<> set_ldt(Vcpu& vcpu, uint64_t address, uint64_t entries);
 void drop_ldt_pages(Vcpu& vcpu);
 void drop_ldt_pages(Partition& partition);
 
+// At the end of a life: empties the vCPU's window and forgets what was in it, without putting
+// references. Its CPU runs no guest of the partition.
+void hide_descriptors(Vcpu& vcpu);
+
 // A descriptor that a guest may have, changed where the core insists (privilege level). False: it may
 // not. Source: Intel SDM vol 3, "Segment Descriptors".
 [[nodiscard]] bool admit_descriptor(uint64_t& descriptor);

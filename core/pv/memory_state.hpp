@@ -57,12 +57,13 @@ struct MemoryCounters {
     uint64_t walks_continued;
 };
 
-// How far the start-of-day builder is.
+// How far the start-of-day builder is (core/pv/start_of_day.cpp).
 struct BuildState {
     uint8_t stage;
-    uint64_t next;                      // within the stage
-    uint64_t payload_offset;            // stored bytes of the current payload that are done
-    uint32_t segment;
+    uint32_t segment;                   // the one that comes next, or that `next` is in
+    uint64_t next;                      // within the stage: frame, entry or byte
+    uint64_t stored_done;               // stored bytes of the current payload that are unpacked
+    std::array<uint64_t, 3> next_table; // pfn of the next table of L1, L2 and L3
     const char* failure;
 };
 

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// See start_of_day.hpp. Stages in a fixed order, each in slices; what is not unpacked is scrubbed, so
+// that no frame is written twice.
+#include "core/pv/start_of_day.hpp"
+
+#include "core/frame_references.hpp"
+#include "core/panic.hpp"
+#include "core/plan_check.hpp"
+#include "core/pv/descriptors.hpp"
+#include "core/pv/free_frames.hpp"
+#include "core/pv/page_table.hpp"
+#include "core/pv/payload.hpp"
+#include "core/pv/start_info.hpp"
+#include "core/pv/start_tables.hpp"
+#include "machine/memory.hpp"
+
+#include <algorithm>
+
+namespace bulkhead {
+
+namespace {
+
+enum Stage : uint8_t {
+    idle,
+    give,           // frames to the guest or to the free list
+    fill,           // payloads and zeros
+    list,           // the guest's list of its frames
+    tables,
+    pages,          // start info and the like
+    validate,
+    reset = 100,
+};
+
+constexpr uint64_t slice_bytes = 16 * 1024;
+constexpr uint64_t slice_frames = slice_bytes / page_size;
+constexpr uint64_t slice_entries = 1024;        // of the frame table
+constexpr uint64_t slice_list_entries = slice_bytes / sizeof(uint64_t);
+
+constinit const plan::Header* plan_header{nullptr};
+
+BuildStep fail_with(BuildState& build, const char* sentence)
+{
+    build.stage = idle;
+    build.failure = sentence;
+    return BuildStep::failed;
+}
+
+void enter(BuildState& build, Stage stage)
+{
+    build.stage = stage;
+    build.next = 0;
+    build.segment = 0;
+    build.stored_done = 0;
+}
+
+// --- Reset ---------------------------------------------------------------------------------------
+
+// Windows only: the references behind them go with all others.
+void forget_vcpu(Vcpu& vcpu)
+{
+    hide_descriptors(vcpu);
+    vcpu.pv.kernel_table = Mfn(0);
+    vcpu.pv.user_table = Mfn(0);
+}
+
+void begin_reset(Partition& partition)
+{
+    PvMemory& memory = partition.memory;
+    for (Vcpu& vcpu : partition.vcpus)
+        forget_vcpu(vcpu);
+    for (uint32_t i = 0; i < memory.shared_count; ++i) {
+        for (uint64_t at = 0; at < memory.shared[i].count; ++at)
+            frame::entry_of(memory.shared[i].first + at).state.store(frame::shared_state, std::memory_order_relaxed);
+    }
+    memory.walk = {};
+    memory.parked = {};
+    memory.frames = 0;
+    memory.free_frames = 0;
+    enter(memory.build, reset);
+}
+
+// --- Build ---------------------------------------------------------------------------------------
+
+BuildStep begin_build(Partition& partition)
+{
+    BuildState& build = partition.memory.build;
+    build.failure = nullptr;
+    if (plan_header == nullptr)
+        return fail_with(build, "there is no plan");
+    if (const char* sentence = check_start(partition); sentence != nullptr)
+        return fail_with(build, sentence);
+    partition.memory.frames = 0;
+    partition.memory.free_frames = 0;
+    enter(build, give);
+    return BuildStep::more;
+}
+
+BuildStep give_slice(Partition& partition)
+{
+    PvMemory& memory = partition.memory;
+    const uint64_t end = std::min(memory.build.next + slice_entries, memory.max_frames);
+    for (uint64_t pfn = memory.build.next; pfn < end; ++pfn) {
+        const Mfn number = initial_frame(memory, Pfn(pfn));
+        if (pfn >= partition.plan->memory_frames) {
+            put_on_free_list(partition, number);
+            continue;
+        }
+        frame::entry_of(number).state.store(frame::given, std::memory_order_relaxed);
+        machine::machine_to_phys()[number.raw()] = pfn;
+        ++memory.frames;
+    }
+    memory.build.next = end;
+    if (end == memory.max_frames)
+        enter(memory.build, fill);
+    return BuildStep::more;
+}
+
+void scrub(Partition& partition, uint64_t end)
+{
+    BuildState& build = partition.memory.build;
+    end = std::min(end, build.next + slice_frames);
+    for (; build.next < end; ++build.next)
+        machine::clear_frame(machine::frame_pointer(initial_frame(partition.memory, Pfn(build.next))));
+}
+
+// The frame from which on the current segment's content is unpacked.
+BuildStep unpack_slice(Partition& partition, const plan::Segment& segment, const plan::Payload& payload)
+{
+    BuildState& build = partition.memory.build;
+    const uint64_t done = (build.next - segment.pfn) << page_shift;
+    switch (unpack_block(partition.memory, *plan_header, payload, Pfn(build.next), done, build.stored_done)) {
+    case Unpacked::damaged:
+        return fail_with(build, "a payload in the image is damaged");
+    case Unpacked::later:
+        return BuildStep::more;
+    case Unpacked::block:
+        break;
+    }
+    build.next += frames_for(std::min(uint64_t{plan::payload_block_bytes}, payload.size_bytes - done));
+    return BuildStep::more;
+}
+
+BuildStep fill_slice(Partition& partition)
+{
+    BuildState& build = partition.memory.build;
+    const uint64_t frames = partition.plan->memory_frames;
+    const auto segments = plan::table<plan::Segment>(*plan_header, partition.plan->segments);
+    const auto payloads = plan::table<plan::Payload>(*plan_header, plan_header->payloads);
+    if (build.segment == segments.size()) {
+        scrub(partition, frames);
+        if (build.next >= frames)
+            enter(build, list);
+        return BuildStep::more;
+    }
+    const plan::Segment& segment = segments[build.segment];
+    const plan::Payload& payload = payloads[segment.payload];
+    const uint64_t content_end = segment.pfn + frames_for(payload.size_bytes);
+    if (segment.pfn > frames || content_end > frames || segment.pfn + segment.frames < content_end)
+        return fail_with(build, "a segment of its kernel or ramdisk exceeds its memory");
+    if (build.next < segment.pfn) {
+        scrub(partition, segment.pfn);
+        return BuildStep::more;
+    }
+    if (build.next < content_end)
+        return unpack_slice(partition, segment, payload);
+    ++build.segment;
+    build.stored_done = 0;
+    return BuildStep::more;
+}
+
+BuildStep list_slice(Partition& partition)
+{
+    BuildState& build = partition.memory.build;
+    constexpr uint64_t entries_per_page = page_size / sizeof(uint64_t);
+    const uint64_t end = std::min(build.next + slice_list_entries, partition.plan->memory_frames);
+    for (uint64_t pfn = build.next; pfn < end; ++pfn) {
+        const Pfn page(partition.plan->pv.p2m_pfn + pfn / entries_per_page);
+        uint64_t* entries = machine::frame_pointer<uint64_t>(initial_frame(partition.memory, page));
+        entries[pfn % entries_per_page] = initial_frame(partition.memory, Pfn(pfn)).raw();
+    }
+    build.next = end;
+    if (end == partition.plan->memory_frames) {
+        enter(build, tables);
+        begin_start_tables(partition);
+    }
+    return BuildStep::more;
+}
+
+BuildStep tables_slice(Partition& partition)
+{
+    BuildState& build = partition.memory.build;
+    switch (next_start_table(partition)) {
+    case TablesStep::more:
+        return BuildStep::more;
+    case TablesStep::too_few:
+        return fail_with(build, "the plan sets too few frames aside for its page tables");
+    case TablesStep::done:
+        break;
+    }
+    enter(build, pages);
+    return BuildStep::more;
+}
+
+BuildStep write_pages(Partition& partition)
+{
+    write_start_info(*plan_header, partition);
+    write_hypercall_page(partition);
+    reset_shared_info(partition);
+    set_start_registers(partition);
+    enter(partition.memory.build, validate);
+    return BuildStep::more;
+}
+
+// The references that the guest holds from the start: the pin, which it may take back, and CR3.
+BuildStep validate_slice(Partition& partition)
+{
+    PvMemory& memory = partition.memory;
+    Vcpu& vcpu = partition.vcpus[0];
+    const Mfn top = start_top_level(partition);
+    WorkBudget budget;
+    const LockGuard guard(memory.lock);
+    if (!finish_walk(partition, budget))
+        return BuildStep::more;
+    for (unsigned references = 0; references < 2; ++references) {
+        const Result<> taken = acquire_table(vcpu, top, FrameType::l4, budget);
+        if (taken.has_value())
+            continue;
+        // Only the first can be refused, or need more than one slice.
+        ASSERT(references == 0);
+        return taken.error() == XEN_ERESTART ? BuildStep::more
+                                             : fail_with(memory.build, "its first page tables are refused");
+    }
+    frame::entry_of(top).state.fetch_or(frame::pinned, std::memory_order_relaxed);
+    vcpu.pv.kernel_table = top;
+    vcpu.pv.user_table = Mfn(0);
+    enter(memory.build, idle);
+    return BuildStep::done;
+}
+
+}  // namespace
+
+void init_start_of_day(const plan::Header& header) { plan_header = &header; }
+
+BuildStep reset_memory(Partition& partition)
+{
+    PvMemory& memory = partition.memory;
+    if (memory.build.stage != reset)
+        begin_reset(partition);
+    const uint64_t end = std::min(memory.build.next + slice_entries, memory.max_frames);
+    for (uint64_t pfn = memory.build.next; pfn < end; ++pfn)
+        frame::entry_of(initial_frame(memory, Pfn(pfn))).state.store(0, std::memory_order_relaxed);
+    memory.build.next = end;
+    if (end < memory.max_frames)
+        return BuildStep::more;
+    enter(memory.build, idle);
+    return BuildStep::done;
+}
+
+BuildStep build_slice(Partition& partition)
+{
+    switch (partition.memory.build.stage) {
+    case give:
+        return give_slice(partition);
+    case fill:
+        return fill_slice(partition);
+    case list:
+        return list_slice(partition);
+    case tables:
+        return tables_slice(partition);
+    case pages:
+        return write_pages(partition);
+    case validate:
+        return validate_slice(partition);
+    default:
+        return begin_build(partition);
+    }
+}
+
+}  // namespace bulkhead
