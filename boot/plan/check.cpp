@@ -99,8 +99,8 @@ void check_memory(const PartitionModel& partition, Report& report)
         bytes += range.size_bytes;
     if (bytes != maxmem.value << 20)
         report.error(partition.reg.at,
-                     sentence("reg gives ", Size{bytes}, "; ", maxmem.value, " MiB is needed (",
-                              maxmem.stated ? "maxmem" : "memory", ")"));
+                     sentence("reg gives ", Size{bytes}, " and ", maxmem.stated ? "maxmem" : "memory", " says ",
+                              maxmem.value, " MiB; both are the same"));
 }
 
 struct Placed {

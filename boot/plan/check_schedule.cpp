@@ -106,7 +106,7 @@ void warn_of_overcommitment(const SystemModel& system, uint8_t cpu, Report& repo
     const Location* last = nullptr;
     for (const auto& partition : system.partitions) {
         const auto vcpus = std::count(partition.placement.begin(), partition.placement.end(), cpu);
-        if (vcpus == 0 || !partition.budget_us.stated || partition.period_us.value == 0)
+        if (vcpus == 0 || !partition.budget_us.stated || partition.budget_us.value > partition.period_us.value)
             continue;
         permille += static_cast<uint64_t>(vcpus) * partition.budget_us.value * 1000 / partition.period_us.value;
         last = &partition.budget_us.at;
@@ -129,6 +129,7 @@ void check_service(const SystemModel& system, const ServiceModel& service, Repor
     if (!service.priority.stated)
         return;
     const unsigned priority = service.priority.value;
+    std::vector<std::string> above;
     for (const auto& partition : system.partitions) {
         const unsigned other = partition.priority.value;
         if (partition.realtime.value && other <= priority)
@@ -136,11 +137,13 @@ void check_service(const SystemModel& system, const ServiceModel& service, Repor
                                                          ") can make the realtime partition ",
                                                          Quoted{partition.name.value}, " (priority ", other,
                                                          ") wait; a priority below ", other, " does not"));
-        else if (!partition.realtime.value && other > priority && is_client(service, partition))
-            report.warning(service.priority.at, sentence("service ", Quoted{service.name}, " (priority ", priority,
-                                                         ") ranks below its client ", Quoted{partition.name.value},
-                                                         " (priority ", other, "), which may wait for it in vain"));
+        if (!partition.realtime.value && other > priority && is_client(service, partition))
+            above.push_back(sentence(Quoted{partition.name.value}, " (priority ", other, ')'));
     }
+    if (!above.empty())
+        report.warning(service.priority.at, sentence("service ", Quoted{service.name}, " (priority ", priority,
+                                                     ") ranks below its clients: ", list_of(above),
+                                                     " may wait for it in vain; a priority above theirs is right"));
 }
 
 }  // namespace

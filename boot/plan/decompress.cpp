@@ -13,9 +13,10 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr size_t chunk_bytes = size_t{1} << 20;
+constexpr size_t chunk_bytes = size_t{64} << 10;
 constexpr uint32_t lz4_legacy_magic = 0x184c2102;
 constexpr uint64_t lz4_legacy_block_bytes = 8 * 1024 * 1024;
+constexpr uint64_t lz4_best_ratio = 255;
 constexpr uint64_t lzma_memory_bytes = uint64_t{1} << 30;
 
 struct Magic {
@@ -199,11 +200,11 @@ Outcome<Bytes> unpack_lz4(View data, Output& output, uint64_t limit)
         if (!block)
             return damaged(Compression::lz4, true);
         const size_t before = all.size();
-        all.resize(before + lz4_legacy_block_bytes);
+        const uint64_t most = std::min(lz4_legacy_block_bytes, (block->size() + 1) * lz4_best_ratio);
+        all.resize(before + most);
         const int count = LZ4_decompress_safe(reinterpret_cast<const char*>(block->data()),
                                               reinterpret_cast<char*>(all.data() + before),
-                                              static_cast<int>(block->size()),
-                                              static_cast<int>(lz4_legacy_block_bytes));
+                                              static_cast<int>(block->size()), static_cast<int>(most));
         if (count < 0)
             return damaged(Compression::lz4, false);
         all.resize(before + static_cast<size_t>(count));

@@ -69,7 +69,7 @@ Outcome<Bytes> read_file(const std::string& path)
     if (fstat(file.get(), &status) != 0)
         return refuse("cannot be read: ", why());
     if (S_ISDIR(status.st_mode))
-        return refuse("is a folder");
+        return refuse("is a folder; a file is needed");
     if (!S_ISREG(status.st_mode))
         return refuse("is not a regular file");
     if (static_cast<uint64_t>(status.st_size) > largest_file)

@@ -38,7 +38,7 @@ Outcome<Bytes> unpack_bzimage(const BzImage& image)
 Outcome<Bytes> unpack(View file, std::string& version)
 {
     if (file.empty())
-        return refuse("is empty");
+        return refuse("is empty; Linux's bzImage (vmlinuz) or an ELF file with Xen notes is needed");
     if (is_bzimage(file)) {
         const auto image = ATTEMPT(parse_bzimage(file));
         version = image.version;
@@ -67,13 +67,14 @@ Outcome<std::vector<Load>> loads_of(const ElfFile& elf, uint64_t paddr_offset)
     for (const auto& segment : elf.segments) {
         if (segment.type != PT_LOAD || segment.memory_bytes == 0)
             continue;
-        if (segment.physical_address > highest_address || segment.memory_bytes > highest_address)
-            return refuse("has a segment of ", segment.memory_bytes, " bytes at ", Hex{segment.physical_address},
-                          "; a kernel is loaded below ", Hex{highest_address});
         if (segment.physical_address < paddr_offset)
             return refuse("has a segment at ", Hex{segment.physical_address}, ", below its PADDR_OFFSET ",
                           Hex{paddr_offset});
-        loads.push_back({segment.physical_address - paddr_offset, segment.memory_bytes, segment.content});
+        const uint64_t start = segment.physical_address - paddr_offset;
+        if (start > highest_address || segment.memory_bytes > highest_address)
+            return refuse("has a segment of ", segment.memory_bytes, " bytes at ", Hex{start},
+                          "; a kernel is loaded below ", Hex{highest_address});
+        loads.push_back({start, segment.memory_bytes, segment.content});
     }
     if (loads.empty())
         return refuse("has nothing to load: no PT_LOAD program header");

@@ -75,7 +75,7 @@ private:
         const auto path = path_of(system_, partition.ramdisk.value);
         auto content = read_file(path);
         if (content && content->empty())
-            content = refuse("is empty");
+            content = refuse("is empty; leave ramdisk out if there is none");
         if (!content) {
             refuse_file(partition.ramdisk, "ramdisk", path, content.error());
             return false;

@@ -141,6 +141,8 @@ std::vector<ServiceModel> read_services(const Node& node, CpuBound cpus, Report&
     read_fields<std::vector<ServiceModel>>(node, "services", {}, {}, services, report);
     check_children(node, "services", service_names, report);
     for (const auto& child : node.children) {
+        if (std::find(service_names.begin(), service_names.end(), child.name) == service_names.end())
+            continue;
         ServiceModel service;
         service.at = child.at;
         service.name = child.name;

@@ -67,7 +67,7 @@ Outcome<uint64_t> parse_number(std::string_view digits)
     if (error == std::errc::result_out_of_range)
         return refuse(Quoted{digits}, " is too large a number");
     if (error != std::errc{} || end != body.data() + body.size())
-        return refuse(Quoted{digits}, " is not a number");
+        return refuse(Quoted{digits}, " has other characters than digits");
     return out;
 }
 
@@ -76,7 +76,11 @@ Outcome<uint64_t> number(View value, uint64_t least, uint64_t most)
     uint64_t out = 0;
     if (is_text(value)) {
         const std::string digits = ATTEMPT(text(value));
-        out = ATTEMPT(parse_number(trim(digits)));
+        const auto parsed = parse_number(trim(digits));
+        if (!parsed)
+            return refuse("is not a number: ", parsed.error(), "; such as <", least == 0 ? 1 : least,
+                          "> is expected");
+        out = *parsed;
     } else {
         const auto list = cells(value);
         if (!list || list->size() != 1)
