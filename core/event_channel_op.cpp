@@ -13,9 +13,6 @@ namespace bulkhead {
 
 namespace {
 
-// About 20,000 instructions of closing.
-constexpr uint32_t ports_a_slice = 128;
-
 // Only the receiver's lock is needed: if it still names the sender's port as its peer, the connection
 // stands, whatever the sender's other vCPUs do to their end.
 [[gnu::noinline]] long send_to_peer(const Partition& self, uint32_t port, EventChannel channel)
@@ -105,7 +102,7 @@ long reset(Vcpu& vcpu, GuestVirtual argument)
     Partition& self = *vcpu.partition;
     if (const Result<> own = check_self(self, request.dom); !own.has_value())
         return negative(own.error());
-    return close_some_ports(self, ports_a_slice) ? 0 : hypercall_continue;
+    return close_some_ports(self) ? 0 : hypercall_continue;
 }
 
 [[gnu::noinline]] long other_operation(Vcpu& vcpu, uint32_t operation, GuestVirtual argument)

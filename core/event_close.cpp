@@ -65,13 +65,14 @@ CloseResult close_port(Partition& partition, uint32_t port)
     return CloseResult::closed;
 }
 
-bool close_some_ports(Partition& partition, uint32_t limit)
+bool close_some_ports(Partition& partition)
 {
     EventTable& table = partition.events;
+    uint32_t left = ports_a_slice;
     for (uint32_t word = 0; word < table.count / 64; ++word) {
         uint64_t open = open_ports(table, word);
         for (; open != 0; open &= open - 1) {
-            if (limit-- == 0)
+            if (left-- == 0)
                 return false;
             const uint32_t port = word * 64 + static_cast<uint32_t>(std::countr_zero(open));
             if (close_port(partition, port) == CloseResult::again)
@@ -83,7 +84,7 @@ bool close_some_ports(Partition& partition, uint32_t limit)
 
 bool reset_events(Partition& partition)
 {
-    if (!close_some_ports(partition, ports_a_slice))
+    if (!close_some_ports(partition))
         return false;
     EventTable& table = partition.events;
     const LockGuard guard(table.lock);

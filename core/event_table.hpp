@@ -130,7 +130,7 @@ enum class CloseResult : uint8_t {
     again,       // its peer changed on the way
 };
 CloseResult close_port(Partition& partition, uint32_t port);
-// Closes up to `limit` open ports. True: none is left.
-[[nodiscard]] bool close_some_ports(Partition& partition, uint32_t limit);
+// A slice of closing all open ports. True: none is left.
+[[nodiscard]] bool close_some_ports(Partition& partition);
 
 }  // namespace bulkhead

@@ -13,8 +13,8 @@ namespace {
 
 using Side = gnttab_copy_t::gnttab_copy_ptr;
 
-constexpr uint32_t records_at_once = 16;
-constexpr int32_t cost_of_a_record = 150;
+constexpr uint32_t copies_at_once = 16;
+constexpr int32_t cost_of_a_copy = 150;
 
 // One side of a copy: the frame that a record named last, held until another one is named.
 class CopySide {
@@ -118,7 +118,7 @@ long copy_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
     CopySide from(*vcpu.partition, false);
     CopySide to(*vcpu.partition, true);
-    RecordBatch<gnttab_copy_t, records_at_once> batch;
+    RecordBatch<gnttab_copy_t, copies_at_once> batch;
     WorkBudget budget;
     while (arguments.value[2] != 0) {
         if (budget.is_spent())
@@ -128,7 +128,7 @@ long copy_grants(Vcpu& vcpu, HypercallArguments& arguments)
         uint32_t done = 0;
         while (done < batch.count() && !budget.is_spent()) {
             gnttab_copy_t& record = batch[done++];
-            budget.spend(cost_of_a_record + record.len / 8);
+            budget.spend(cost_of_a_copy + record.len / 8);
             record.status = copy_record(from, to, record);
         }
         if (!batch.write_back(done))

@@ -14,8 +14,8 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint32_t records_at_once = 8;
-constexpr int32_t cost_of_a_record = 900;
+constexpr uint32_t maps_at_once = 8;
+constexpr int32_t cost_of_a_map = 900;
 constexpr uint32_t available_bits = 7;      // of a page-table entry: bits 9 to 11
 
 GrantStatus check_flags(uint32_t flags)
@@ -99,7 +99,7 @@ GrantStatus map_record(Vcpu& vcpu, gnttab_map_grant_ref_t& record)
 long map_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
     Partition& self = *vcpu.partition;
-    RecordBatch<gnttab_map_grant_ref_t, records_at_once> batch;
+    RecordBatch<gnttab_map_grant_ref_t, maps_at_once> batch;
     WorkBudget budget;
     while (arguments.value[2] != 0) {
         if (budget.is_spent())
@@ -111,7 +111,7 @@ long map_grants(Vcpu& vcpu, HypercallArguments& arguments)
             for (uint32_t i = 0; i < batch.count(); ++i)
                 batch[i].status = map_record(vcpu, batch[i]);
         }
-        budget.spend(static_cast<int32_t>(batch.count()) * cost_of_a_record);
+        budget.spend(static_cast<int32_t>(batch.count()) * cost_of_a_map);
         if (!batch.write_back(batch.count()))
             return negative(XEN_EFAULT);
         advance_list<gnttab_map_grant_ref_t>(arguments, batch.count());

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t abi_version = 1;
 constexpr uint32_t frames_at_once = 64;
-constexpr uint32_t records_at_once = 16;
+constexpr uint32_t swaps_at_once = 16;
 constexpr int32_t cost_of_a_swap = 80;
 
 // The same judgement as check_self(), for operations that answer in their record.
@@ -155,7 +155,7 @@ long set_grant_version(Vcpu&, HypercallArguments& arguments)
 long swap_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
     GrantTable& table = vcpu.partition->grants;
-    RecordBatch<gnttab_swap_grant_ref_t, records_at_once> batch;
+    RecordBatch<gnttab_swap_grant_ref_t, swaps_at_once> batch;
     WorkBudget budget;
     while (arguments.value[2] != 0) {
         if (budget.is_spent())

@@ -13,8 +13,8 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint32_t records_at_once = 16;
-constexpr int32_t cost_of_a_record = 600;
+constexpr uint32_t unmaps_at_once = 16;
+constexpr int32_t cost_of_an_unmap = 600;
 constexpr int32_t cost_of_a_flush = 2'000;
 
 GrantStatus to_status(const Result<>& result) { return result.has_value() ? GNTST_okay : GNTST_general_error; }
@@ -47,7 +47,7 @@ GrantStatus clear_entry(Vcpu& vcpu, const GrantMapping& mapping, const gnttab_un
 
 // Handles whose entries are cleared and whose frames are still held.
 struct Ending {
-    std::array<uint32_t, records_at_once> handles;
+    std::array<uint32_t, unmaps_at_once> handles;
     uint32_t count = 0;
 };
 
@@ -81,7 +81,7 @@ template <class Record>
 long unmap_list(Vcpu& vcpu, HypercallArguments& arguments)
 {
     Partition& self = *vcpu.partition;
-    RecordBatch<Record, records_at_once> batch;
+    RecordBatch<Record, unmaps_at_once> batch;
     WorkBudget budget;
     while (arguments.value[2] != 0) {
         if (budget.is_spent())
@@ -95,7 +95,7 @@ long unmap_list(Vcpu& vcpu, HypercallArguments& arguments)
                 batch[i].status = begin_unmap(vcpu, batch[i], ending);
         }
         finish_unmap(self, ending);
-        budget.spend(cost_of_a_flush + static_cast<int32_t>(batch.count()) * cost_of_a_record);
+        budget.spend(cost_of_a_flush + static_cast<int32_t>(batch.count()) * cost_of_an_unmap);
         if (!batch.write_back(batch.count()))
             return negative(XEN_EFAULT);
         advance_list<Record>(arguments, batch.count());

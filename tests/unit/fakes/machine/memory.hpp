@@ -7,6 +7,7 @@
 #include "core/types.hpp"
 #include "platform/x86/layout.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -60,8 +61,8 @@ struct GuestRegion {
 inline std::vector<GuestRegion> guest_regions;
 // Called before each access: a test may change memory here, as another vCPU could.
 inline std::function<void(GuestVirtual address, size_t bytes, bool write)> on_guest_access;
-inline uint64_t guest_reads;         // calls, not bytes
-inline uint64_t guest_writes;
+inline std::atomic<uint64_t> guest_reads;   // calls, not bytes
+inline std::atomic<uint64_t> guest_writes;
 
 inline void map_guest(GuestVirtual at, void* host, uint64_t bytes, bool writable = true)
 {
