@@ -8,6 +8,7 @@
 #include "core/panic.hpp"
 #include "core/partition_setup.hpp"
 #include "core/plan_check.hpp"
+#include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
 
@@ -127,6 +128,17 @@ void make_partition(const plan::Header& header, const plan::Partition& plan, Par
         make_vcpu(partition, partition.vcpus[i], i);
 }
 
+// Each vCPU sees the core's descriptors of its own CPU.
+void make_all_descriptor_windows()
+{
+    machine::make_descriptor_windows(next_vcpu_index);
+    for (Partition& partition : partitions) {
+        for (const Vcpu& vcpu : partition.vcpus)
+            *machine::descriptor_window_entry(vcpu.index, machine::window_core_page)
+                = machine::window_entry_read_only(cpu_by_number(vcpu.cpu).machine.gdt_frame);
+    }
+}
+
 }  // namespace
 
 void make_partitions(const plan::Header& header)
@@ -135,6 +147,7 @@ void make_partitions(const plan::Header& header)
     partitions = boot_allocate_array<Partition>(planned.size());
     for (size_t i = 0; i < planned.size(); ++i)
         make_partition(header, planned[i], partitions[i]);
+    make_all_descriptor_windows();
 }
 
 std::span<Partition> all_partitions() { return partitions; }
