@@ -243,7 +243,7 @@ boot_l3_low:    .skip 4096
 boot_l2_low:    .skip 4 * 4096
 boot_l3_core:   .skip 4096
 boot_l2_core:   .skip 4096
-    .global boot_stack
+    .global boot_stack, boot_stack_end
 boot_stack:     .skip 16384
 boot_stack_end:
 

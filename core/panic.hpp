@@ -12,6 +12,8 @@ namespace bulkhead {
 
 // From here on a panic's back trace has names, and ends as the plan says. Start-up, once.
 void set_panic_plan(const plan::Header& plan);
+// Logs the text of the panic that ended the last run, if a warm reset kept it, and forgets it.
+void print_previous_panic();
 
 }  // namespace bulkhead
 

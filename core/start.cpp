@@ -65,6 +65,7 @@ void init_all_frames()
 void core_main(const BootInfo& info)
 {
     print_hello(info);
+    print_previous_panic();
     const plan::Header& plan = find_plan(info);
     set_panic_plan(plan);
     init_console(plan);

@@ -7,7 +7,7 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "machine/clock.hpp"
-#include "machine/cpus.hpp"
+#include "machine/smp.hpp"
 #include "machine/memory.hpp"
 #include "machine/relax.hpp"
 #include "machine/this_cpu.hpp"

@@ -15,6 +15,7 @@
 #include "platform/x86/io_apic.hpp"
 #include "platform/x86/layout.hpp"
 #include "platform/x86/local_apic.hpp"
+#include "platform/x86/panic.hpp"
 #include "platform/x86/uart.hpp"
 #include "platform/x86/vectors.hpp"
 
@@ -71,8 +72,10 @@ void start_platform(BootInfo& info)
     init_acpi(first_4g, info.rsdp);
     note_iommu(acpi().has_dmar, acpi().has_ivrs);
     start_boot_allocator(info, boot_tables_end);
+    reserve_panic_record();
     make_core_space(info);
     x86::write_cr3(address_of(machine::core_table()).raw());
+    open_panic_record();
     boot_allocator_reach_all();
     make_interrupt_table();
     Cpu& cpu = prepare_cpu(CpuNumber(0), 0);
