@@ -18,6 +18,7 @@ GUARD_S = 600
 ESCAPE = "\x1d"
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[78=>\\]|[\x00\x07\x0e\x0f\x18]")
 SOURCE_LINE = re.compile(r"^(\S{1,32}) *([|+]) (.*)$")
+PROMPT = r"bulkhead> "
 CORE_PANIC = re.compile(r"^.*\bPANIC\b.*$", re.M)
 
 
@@ -67,7 +68,10 @@ class Box:
     """Use as a context manager. `terminal` is the serial line without control
     sequences; `box["name"]` the lines of one partition (or "core") in the overview."""
 
-    def __init__(self, image=None, *, log, machine="pc", cpus=2, memory="1G", iso=None, extra=(), cpu="max,-smap"):
+    def __init__(self, image=None, *, log, machine="pc", cpus=2, memory="1G", iso=None, extra=(), cpu="max,-smap",
+                 threads="single"):
+        """`threads`: QEMU runs the box's CPUs in turn on one CPU of the host ("single"), so that
+        several boxes fit beside each other, or each CPU by itself ("multi")."""
         self.lock = threading.Condition()
         self.raw = bytearray()
         self.terminal = Stream(self, "terminal")
@@ -84,7 +88,7 @@ class Box:
             self.control_path = f"/tmp/bulkhead-{os.getpid()}-{id(self)}.qmp"
         boot = ["-kernel", image] if iso is None else ["-cdrom", iso, "-boot", "d"]
         self.command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", cpu, "-machine", machine,
+            "qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", cpu, "-machine", machine,
             "-smp", str(cpus), "-m", str(memory), *boot, "-nodefaults", "-display", "none",
             "-monitor", "none", "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
             "-qmp", f"unix:{self.control_path},server=on,wait=off", *extra]
@@ -188,12 +192,25 @@ class Box:
     def monitor(self):
         """Opens the monitor. Returns when its prompt is there."""
         self.key("m")
-        self.terminal.expect(r"^bulkhead[^\n]*[>#] ?")
+        self.terminal.expect(PROMPT)
 
     def command(self, line, *patterns, **guards):
-        """A monitor command; waits for the patterns in its output."""
+        """A monitor command: waits for the patterns in its output, in any order, and for
+        the prompt behind it. Returns the match of the first pattern."""
         self.send(line + "\r")
-        return self.terminal.expect(re.escape(line), *patterns, **guards)
+        match = self.terminal.expect(*patterns, **guards) if patterns else None
+        self.terminal.expect(PROMPT)
+        return match
+
+    def attach(self, number):
+        """Turns the terminal to a partition, by number."""
+        self.key(str(number))
+
+    def power_off(self):
+        """Switches the box off by the monitor, and waits for QEMU's end."""
+        self.monitor()
+        self.send("poweroff\r")
+        self.expect_end()
 
     def qmp(self, name, **arguments):
         """One command to QEMU itself."""

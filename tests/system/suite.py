@@ -11,16 +11,16 @@ TESTS = []
 
 
 class Test:
-    def __init__(self, name, function, full, waiting, cpus, arguments):
+    def __init__(self, name, function, full, waiting, host_cpus, arguments):
         self.name, self.function, self.full = name, function, full
-        self.waiting, self.cpus, self.arguments = waiting, cpus, arguments
+        self.waiting, self.host_cpus, self.arguments = waiting, host_cpus, arguments
 
 
-def test(name, *, full=False, waiting=None, cpus=1, **arguments):
+def test(name, *, full=False, waiting=None, host_cpus=1, **arguments):
     """Declares a system test. `full`: only in the full run. `waiting`: not run yet, and why.
-    `cpus`: how many CPUs of the host it keeps busy. Further arguments go to the function."""
+    `host_cpus`: how many CPUs of the host it keeps busy. Further arguments go to the function."""
     def declare(function):
-        TESTS.append(Test(name, function, full, waiting, cpus, arguments))
+        TESTS.append(Test(name, function, full, waiting, host_cpus, arguments))
         return function
     return declare
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The conformance guests of tests/guests: each in a partition of its own, beside a
+Linux that must notice nothing."""
+
+import glob
+import os
+
+from plans import REPOSITORY, linux
+from suite import test
+
+
+def conformance(context, guest):
+    elf = os.path.join(context.build, "guests", f"{guest}.elf")
+    partitions = {"claim": {"type": "pv", "memory": 64, "vcpus": 2, "cpus": "0-1", "kernel": elf},
+                  "linux": linux(name="linux", memory=96, cpus="0-1")}
+    with context.start(partitions, cpus=2, memory="512M") as box:
+        box["claim"].expect(rf"^PASS {guest}\b", never=[rf"^FAIL {guest}"])
+        box["linux"].expect(r"^bulkhead-ramdisk: ready")
+
+
+for path in sorted(glob.glob(os.path.join(REPOSITORY, "tests", "guests", "*.cpp"))):
+    name = os.path.basename(path)[:-4]
+    if name != "bench":
+        test(f"guest {name}", guest=name)(conformance)
