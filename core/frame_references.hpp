@@ -9,6 +9,12 @@
 namespace bulkhead::frame {
 
 inline constexpr Errno ok{};
+[[nodiscard]] inline Result<> result_of(Errno error)
+{
+    if (error != ok) [[unlikely]]
+        return fail(error);
+    return {};
+}
 
 // Past the last frame of any partition. Constant after start-up.
 extern uint64_t installed_end;

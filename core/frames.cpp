@@ -135,13 +135,6 @@ void back_tables(Mfn first, uint64_t count)
     frame::installed_end = std::max(frame::installed_end, first.raw() + count);
 }
 
-Result<> to_result(Errno error)
-{
-    if (error != frame::ok) [[unlikely]]
-        return fail(error);
-    return {};
-}
-
 }  // namespace
 
 Result<> get_frame(Mfn number, DomainId owner)
@@ -149,7 +142,7 @@ Result<> get_frame(Mfn number, DomainId owner)
     FrameEntry* entry = frame::find(number, owner);
     if (entry == nullptr) [[unlikely]]
         return fail(XEN_EINVAL);
-    return to_result(frame::take(*entry));
+    return frame::result_of(frame::take(*entry));
 }
 
 void put_frame(Mfn number)
@@ -163,7 +156,7 @@ Result<> get_writable_frame(Mfn number, DomainId owner)
     FrameEntry* entry = frame::find(number, owner);
     if (entry == nullptr) [[unlikely]]
         return fail(XEN_EINVAL);
-    return to_result(frame::take_writable(*entry));
+    return frame::result_of(frame::take_writable(*entry));
 }
 
 void put_writable_frame(Mfn number)

@@ -10,27 +10,24 @@
 
 namespace bulkhead {
 
-// References that the walk cannot find by itself: those of grant handles, held tables of vCPUs that
-// are being brought up, and the like. Called for each frame of the partition.
-struct OutsideReferences {
-    uint64_t existence;      // typed ones included
-    uint64_t typed;
-};
-using OutsideReferencesOf = OutsideReferences (*)(Mfn frame, void* context);
-
-struct InvariantReport {
-    bool holds;
-    Mfn frame;               // the first offender
-    const char* what;
-};
-
-// `memory.lock` held, or nothing runs. Memory for the recount comes from the caller: two counters for
-// each frame below frame_limit().
+// References to a frame; typed ones count as existence references too.
 struct FrameRecount {
     uint32_t existence;
     uint32_t typed;
 };
-[[nodiscard]] InvariantReport check_memory(Partition& partition, std::span<FrameRecount> scratch,
-                                           OutsideReferencesOf outside, void* context);
+
+// References that the walk cannot find by itself, such as those of grant handles and of a vCPU's
+// time areas. Called for each frame of the partition.
+using OutsideReferences = FrameRecount (*)(Mfn frame, void* context);
+
+struct InvariantReport {
+    const char* broken;      // null: everything holds
+    Mfn frame;               // the first offender
+};
+
+// `memory.lock` held, or nothing runs. `recount` has an element for each frame number from `first`
+// on, and covers all frames of the partition.
+[[nodiscard]] InvariantReport check_memory(const Partition& partition, Mfn first, std::span<FrameRecount> recount,
+                                           OutsideReferences outside, void* context);
 
 }  // namespace bulkhead

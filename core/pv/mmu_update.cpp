@@ -28,7 +28,7 @@ Result<> set_machine_to_phys(const Partition& partition, Mfn number, uint64_t pf
     return {};
 }
 
-Result<> apply(Vcpu& vcpu, const mmu_update_t& request, WorkBudget& budget)
+Result<> apply_update(Vcpu& vcpu, const mmu_update_t& request, WorkBudget& budget)
 {
     constexpr uint64_t command_bits = 7;
     const HostPhysical address(request.ptr & ~command_bits);
@@ -79,7 +79,7 @@ long do_mmu_update(Vcpu& vcpu, HypercallArguments& arguments)
         const mmu_update_t* request = list.next();
         if (request == nullptr)
             return list.finish(negative(XEN_EFAULT));
-        const Result<> result = apply(vcpu, *request, budget);
+        const Result<> result = apply_update(vcpu, *request, budget);
         if (!result.has_value()) [[unlikely]]
             return result.error() == XEN_ERESTART ? list.go_on_later(arguments)
                                                   : list.finish(negative(result.error()));

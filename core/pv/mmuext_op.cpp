@@ -127,7 +127,7 @@ Result<> apply_to_tables(Vcpu& vcpu, const mmuext_op_t& operation, WorkBudget& b
     }
 }
 
-Result<> apply(Vcpu& vcpu, const mmuext_op_t& operation, WorkBudget& budget)
+Result<> apply_operation(Vcpu& vcpu, const mmuext_op_t& operation, WorkBudget& budget)
 {
     Partition& partition = *vcpu.partition;
     const GuestVirtual address(operation.arg1.linear_addr);
@@ -199,7 +199,7 @@ long do_mmuext_op(Vcpu& vcpu, HypercallArguments& arguments)
         const mmuext_op_t* operation = list.next();
         if (operation == nullptr)
             return list.finish(negative(XEN_EFAULT));
-        const Result<> result = apply(vcpu, *operation, budget);
+        const Result<> result = apply_operation(vcpu, *operation, budget);
         if (!result.has_value()) [[unlikely]]
             return result.error() == XEN_ERESTART ? list.go_on_later(arguments)
                                                   : list.finish(negative(as_the_abi_says(result.error())));

@@ -18,13 +18,6 @@ constexpr unsigned index_at(uint64_t address, unsigned shift)
     return static_cast<unsigned>(address >> shift) & (entries_per_table - 1);
 }
 
-Result<> to_result(Errno error)
-{
-    if (error != frame::ok) [[unlikely]]
-        return fail(error);
-    return {};
-}
-
 // Writes an entry that CPUs may be walking, whose accessed and dirty bits change under our hands.
 // False: it is not `expected` any more. `old` is what it was.
 [[nodiscard]] bool write_entry(uint64_t* place, uint64_t value, const EntryUpdate& update, uint64_t& old)
@@ -175,24 +168,24 @@ Result<> update_entry(Vcpu& vcpu, const EntryPlace& place, const EntryUpdate& up
                                                     : update_upper(vcpu, place, update, budget);
     if (error != frame::ok && error != XEN_EAGAIN && error != XEN_ERESTART) [[unlikely]]
         ++vcpu.partition->memory.counters.entries_refused;
-    return to_result(error);
+    return frame::result_of(error);
 }
 
 Result<> acquire_table(Vcpu& vcpu, Mfn table, FrameType type, WorkBudget& budget)
 {
     Partition& partition = *vcpu.partition;
     if (const Errno parked = take_parked(vcpu, table, type); parked != XEN_EAGAIN)
-        return to_result(parked);
+        return frame::result_of(parked);
     // The release may reach what the caller looked up before.
     if (!discard_parked(vcpu, budget))
         return fail(XEN_ERESTART);
     const TakenTable taken = take_table(partition, table, type);
     if (taken.error != frame::ok || !taken.needs_validation)
-        return to_result(taken.error);
+        return frame::result_of(taken.error);
     start_validation(partition.memory, table, type, vcpu.number);
     if (!run_walk(partition, budget))
         return fail(XEN_ERESTART);
-    return to_result(take_parked(vcpu, table, type));
+    return frame::result_of(take_parked(vcpu, table, type));
 }
 
 void release_table(Partition& partition, Mfn table, FrameType type, WorkBudget& budget)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Takes the place of platform/x86/machine/tlb.hpp in unit tests: records every flush.
+// Takes the place of platform/x86/machine/tlb.hpp in unit tests: records every flush, stamps the CPUs
+// as the real one does, and tells whoever models a TLB.
 #pragma once
 
 #include "core/types.hpp"
+#include "machine/this_cpu.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace bulkhead::machine {
@@ -25,6 +28,20 @@ struct Flush {
 inline std::vector<Flush> flushes;   // in order
 inline std::vector<Mfn> loaded_tables;
 inline uint64_t clock_of_flushes = 1;
+// After each flush; `set` is never 0 here.
+inline std::function<void(uint64_t set, bool whole, uint64_t address)> on_flush;
+
+inline void flush(uint64_t set, bool whole, uint64_t address)
+{
+    if (set == 0)
+        set = uint64_t{1} << current_cpu;
+    for (size_t i = 0; whole && i < max_cpus; ++i) {
+        if ((set >> i & 1) != 0)
+            cpus[i].flush_stamp.store(clock_of_flushes, std::memory_order_relaxed);
+    }
+    if (on_flush)
+        on_flush(set, whole, address);
+}
 
 }  // namespace bulkhead::fake
 
@@ -32,24 +49,29 @@ namespace bulkhead::machine {
 
 inline void flush_local()
 {
-    ++fake::clock_of_flushes;
     fake::flushes.push_back({0, true, 0});
+    fake::flush(0, true, 0);
 }
 inline void load_table(Mfn top_level)
 {
-    ++fake::clock_of_flushes;
     fake::loaded_tables.push_back(top_level);
+    fake::flush(0, true, 0);
 }
-inline void flush_page_local(GuestVirtual address) { fake::flushes.push_back({0, false, address.raw()}); }
+inline void flush_page_local(GuestVirtual address)
+{
+    fake::flushes.push_back({0, false, address.raw()});
+    fake::flush(0, false, address.raw());
+}
 inline void flush_cpus(CpuSet cpus)
 {
-    ++fake::clock_of_flushes;
     fake::flushes.push_back({cpus.bits, true, 0});
+    fake::flush(cpus.bits, true, 0);
 }
 inline void flush_page_cpus(CpuSet cpus, GuestVirtual address)
 {
     fake::flushes.push_back({cpus.bits, false, address.raw()});
+    fake::flush(cpus.bits, false, address.raw());
 }
-[[nodiscard]] inline uint64_t flush_clock() { return fake::clock_of_flushes; }
+[[nodiscard]] inline uint64_t flush_clock() { return fake::clock_of_flushes++; }
 
 }  // namespace bulkhead::machine

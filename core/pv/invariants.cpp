@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// See invariants.hpp. Counts what every table, walk, pin, vCPU and window holds, and compares.
+#include "core/pv/invariants.hpp"
+
+#include "core/frame_references.hpp"
+#include "core/pv/l1_entries.hpp"
+#include "core/pv/table_walk.hpp"
+#include "machine/core_space.hpp"
+#include "machine/memory.hpp"
+
+#include <algorithm>
+
+namespace bulkhead {
+
+namespace {
+
+class Check {
+public:
+    Check(const Partition& partition, Mfn first, std::span<FrameRecount> recount)
+        : partition_(partition), memory_(partition.memory), first_(first), recount_(recount)
+    {
+        std::fill(recount.begin(), recount.end(), FrameRecount{});
+    }
+
+    InvariantReport run(OutsideReferences outside, void* context)
+    {
+        for_each_frame([this](Mfn frame) { check_entry(frame); });
+        count_walk();
+        count_vcpus();
+        for_each_frame([&](Mfn frame) {
+            const FrameRecount more = outside != nullptr ? outside(frame, context) : FrameRecount{};
+            compare(frame, more);
+        });
+        check_free_list();
+        return report_;
+    }
+
+private:
+    template <class Function>
+    void for_each_frame(Function function)
+    {
+        for (const std::span<const FrameRange> ranges :
+             {std::span<const FrameRange>(memory_.ranges.data(), memory_.range_count),
+              std::span<const FrameRange>(memory_.shared.data(), memory_.shared_count)}) {
+            for (const FrameRange& range : ranges) {
+                for (uint64_t at = 0; at < range.count; ++at)
+                    function(range.first + at);
+            }
+        }
+    }
+
+    void broken(Mfn frame, const char* what)
+    {
+        if (report_.broken == nullptr)
+            report_ = {what, frame};
+    }
+    void require(bool holds, Mfn frame, const char* what)
+    {
+        if (!holds)
+            broken(frame, what);
+    }
+
+    static uint64_t state_of(Mfn frame) { return frame::entry_of(frame).state.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool is_own(Mfn frame) const { return frame::find(frame, partition_.id) != nullptr; }
+
+    // One reference, typed unless the type is none.
+    void count(Mfn frame, FrameType type)
+    {
+        if (!is_own(frame) || frame.raw() - first_.raw() >= recount_.size())
+            return broken(frame, "a reference leads out of the partition");
+        const uint64_t state = state_of(frame);
+        require((state & frame::given) != 0, frame, "a frame is referenced that the guest gave back");
+        FrameRecount& seen = recount_[frame - first_];
+        ++seen.existence;
+        if (type == FrameType::none)
+            return;
+        ++seen.typed;
+        require(frame::type_of(state) == type, frame, "a frame is used as two types");
+    }
+    // As `count`, of something that is ready for use.
+    void count_valid(Mfn frame, FrameType type)
+    {
+        count(frame, type);
+        require((state_of(frame) & (frame::validated | frame::changing)) == frame::validated, frame,
+                "a table is used that is not valid");
+    }
+
+    void count_l1_value(Mfn table, uint64_t value)
+    {
+        if ((value & pte::granted) != 0)
+            return;
+        require(value == admitted_l1(value), table, "an L1 entry has bits that it may not have");
+        count(pte::frame(value), (value & pte::writable) != 0 ? FrameType::writable : FrameType::none);
+    }
+
+    void count_upper_value(Mfn table, FrameType type, uint64_t value)
+    {
+        uint64_t admitted = value;
+        require(admit_upper_value(admitted) == frame::ok && admitted == value, table,
+                "an upper entry has bits that it may not have");
+        const Mfn child = pte::frame(value);
+        if (child == table)
+            return require(memory_.linear_tables && (value & pte::writable) == 0, table, "a table maps itself");
+        count_valid(child, below(type));
+    }
+
+    // The first `entries` of a table.
+    void count_table(Mfn table, FrameType type, unsigned entries)
+    {
+        const uint64_t* values = machine::frame_pointer<uint64_t>(table);
+        for (unsigned index = 0; index < entries; ++index) {
+            if (is_core_slot(type, index) || (values[index] & pte::present) == 0)
+                continue;
+            if (type == FrameType::l1)
+                count_l1_value(table, values[index]);
+            else
+                count_upper_value(table, type, values[index]);
+        }
+    }
+
+    void check_core_slots(Mfn table)
+    {
+        const uint64_t* values = machine::frame_pointer<uint64_t>(table) + layout::core_first_slot;
+        const auto slots = machine::core_slots();
+        for (unsigned index = 0; index < slots.size(); ++index) {
+            const bool hidden = index == 0 && values[0] == 0;
+            require(hidden || values[index] == slots[index], table, "a top level lacks the core");
+        }
+    }
+
+    void check_entry(Mfn frame)
+    {
+        const uint64_t state = state_of(frame);
+        if ((state & frame::given) == 0)
+            return;
+        const FrameType type = frame::type_of(state);
+        given_ += (state & frame::core_held) == 0;
+        require((state & frame::turning) == 0, frame, "a frame was left turning");
+        if ((state & frame::core_held) != 0)
+            count(frame, FrameType::writable);
+        if ((state & frame::pinned) != 0)
+            count_valid(frame, type);
+        if ((state & frame::validated) == 0)
+            return;
+        require(is_table(type) || type == FrameType::descriptors, frame, "a valid frame is no table");
+        if (type == FrameType::descriptors)
+            return check_descriptors(frame);
+        count_table(frame, type, entries_per_table);
+        if (type == FrameType::l4)
+            check_core_slots(frame);
+    }
+
+    void check_descriptors(Mfn frame)
+    {
+        const uint64_t* descriptors = machine::frame_pointer<uint64_t>(frame);
+        for (unsigned index = 0; index < descriptors_per_frame; ++index) {
+            uint64_t admitted = descriptors[index];
+            require(admit_descriptor(admitted) && admitted == descriptors[index], frame,
+                    "a descriptor page has a descriptor that it may not have");
+        }
+    }
+
+    void count_walk()
+    {
+        const TableWalk& walk = memory_.walk;
+        const unsigned depth = walk.direction == TableWalk::Direction::none ? 0 : walk.depth;
+        for (unsigned at = 0; at < depth; ++at) {
+            const TableWalk::Level& level = walk.levels[at];
+            count(level.table, level.type);
+            require((state_of(level.table) & (frame::validated | frame::changing)) == frame::changing, level.table,
+                    "a table on the walk's stack can be used");
+            count_table(level.table, level.type, level.index);
+        }
+        changing_ = depth;
+    }
+
+    void count_vcpu(const Vcpu& vcpu)
+    {
+        const PvVcpuState& pv = vcpu.pv;
+        for (const Mfn table : {pv.kernel_table, pv.user_table}) {
+            if (table != Mfn(0))
+                count_valid(table, FrameType::l4);
+        }
+        for (unsigned page = 0; page < guest_gdt_frames; ++page)
+            count_window(vcpu, page, page * descriptors_per_frame < pv.gdt_entries ? pv.gdt_frames[page] : invalid_mfn);
+        for (unsigned page = 0; page < guest_ldt_frames; ++page)
+            count_window(vcpu, (layout::ldt_offset >> page_shift) + page,
+                         (pv.ldt_mapped >> page & 1) != 0 ? pv.ldt_frames[page] : invalid_mfn);
+    }
+
+    void count_window(const Vcpu& vcpu, unsigned page, Mfn frame)
+    {
+        const uint64_t entry = *machine::descriptor_window_entry(vcpu.index, page);
+        if (frame == invalid_mfn)
+            return require(entry == 0, pte::frame(entry), "a descriptor window shows a page too many");
+        require(pte::frame(entry) == frame, frame, "a descriptor window shows another page");
+        count_valid(frame, FrameType::descriptors);
+    }
+
+    void count_vcpus()
+    {
+        for (const Vcpu& vcpu : partition_.vcpus)
+            count_vcpu(vcpu);
+        for (const ParkedTable& parked : memory_.parked) {
+            if (parked.type != FrameType::none && parked.error == frame::ok)
+                count_valid(parked.table, parked.type);
+        }
+    }
+
+    void compare(Mfn frame, const FrameRecount& more)
+    {
+        const uint64_t state = state_of(frame);
+        const FrameRecount& seen = recount_[frame - first_];
+        if ((state & frame::given) == 0)
+            return require(seen.existence + more.existence == 0, frame, "a frame on the free list is referenced");
+        require(frame::count(state) == seen.existence + more.existence, frame, "a frame's count is wrong");
+        require(frame::typed_count(state) == seen.typed + more.typed, frame, "a frame's typed count is wrong");
+        const bool is_valid_table = is_table(frame::type_of(state)) && (state & frame::validated) != 0;
+        require(!is_valid_table || frame::typed_count(state) != 0, frame, "nothing holds a valid table");
+        if ((state & frame::changing) != 0)
+            require(changing_-- != 0, frame, "a table is changing without a walk");
+    }
+
+    void check_free_list()
+    {
+        Mfn frame = memory_.first_free;
+        for (uint64_t left = memory_.free_frames; left != 0; --left) {
+            if (!is_own(frame) || (state_of(frame) & frame::given) != 0)
+                return broken(frame, "the free list leads to a frame that is not free");
+            frame = Mfn(state_of(frame) & frame::next_mask);
+        }
+        require(given_ == memory_.frames, Mfn(0), "the number of the guest's frames is wrong");
+        require(given_ + memory_.free_frames == memory_.max_frames, Mfn(0), "a frame got lost");
+    }
+
+    const Partition& partition_;
+    const PvMemory& memory_;
+    Mfn first_;
+    std::span<FrameRecount> recount_;
+    InvariantReport report_{nullptr, Mfn(0)};
+    uint64_t given_ = 0;
+    unsigned changing_ = 0;
+};
+
+}  // namespace
+
+InvariantReport check_memory(const Partition& partition, Mfn first, std::span<FrameRecount> recount,
+                             OutsideReferences outside, void* context)
+{
+    return Check(partition, first, recount).run(outside, context);
+}
+
+}  // namespace bulkhead
