@@ -203,13 +203,16 @@ uint64_t window_entry_read_only(Mfn frame)
 }
 uint64_t window_entry_writable(Mfn frame) { return window_entry_read_only(frame) | page_writable; }
 
+// A window that is large and lies well gets large pages.
 static uint64_t map_window(HostPhysical base, uint64_t size_bytes, uint64_t bits)
 {
     const uint64_t offset = base.raw() & page_mask;
     const uint64_t size = align_up(offset + size_bytes, page_size);
+    if (size >= large_bytes)
+        next_device_window = align_up(next_device_window, large_bytes) + (base.raw() & (large_bytes - 1) & ~page_mask);
     const uint64_t at = next_device_window;
-    tables.map(at, base - offset, size, bits, shift_4k);
-    next_device_window += size + page_size;     // a guard between windows
+    tables.map(at, base - offset, size, bits, shift_2m);
+    next_device_window = align_up(at + size, page_size) + page_size;     // a guard between windows
     return at + offset;
 }
 

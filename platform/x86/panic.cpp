@@ -75,16 +75,28 @@ uint32_t stack_number()
     return on_own_stack() ? static_cast<uint32_t>((stack_pointer() - layout::cpu_blocks) >> LAYOUT_CPU_SHIFT) : 0;
 }
 
+void print_control_registers()
+{
+    print("cr0 %016lx  cr2 %016lx  cr3 %016lx  cr4 %016lx\n", x86::read_cr0(), x86::read_cr2(), x86::read_cr3(),
+          x86::read_cr4());
+}
+
+// Of a panic by call only what the caller keeps across calls is known: its frame has no selectors.
 void print_registers(const GuestFrame& frame)
 {
+    if (frame.cs == 0) {
+        print("rip %016lx  rsp %016lx  rbp %016lx\n", frame.rip, frame.rsp, frame.rbp);
+        print("rbx %016lx  r12 %016lx  r13 %016lx  r14 %016lx  r15 %016lx\n", frame.rbx, frame.r12, frame.r13,
+              frame.r14, frame.r15);
+        return print_control_registers();
+    }
     print("rip %016lx  cs %04x  rflags %08lx  rsp %016lx  ss %04x\n", frame.rip, frame.cs, frame.rflags, frame.rsp,
           frame.ss);
     print("rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", frame.rax, frame.rbx, frame.rcx, frame.rdx);
     print("rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx\n", frame.rsi, frame.rdi, frame.rbp, frame.r8);
     print("r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx\n", frame.r9, frame.r10, frame.r11, frame.r12);
     print("r13 %016lx  r14 %016lx  r15 %016lx\n", frame.r13, frame.r14, frame.r15);
-    print("cr0 %016lx  cr2 %016lx  cr3 %016lx  cr4 %016lx\n", x86::read_cr0(), x86::read_cr2(), x86::read_cr3(),
-          x86::read_cr4());
+    print_control_registers();
 }
 
 void print_address(uint64_t address)
@@ -138,7 +150,7 @@ void print_current()
         panic_write("The box is being reset, as the plan says.\n");
         machine::reboot();
     }
-    panic_write("The box is halted, as the plan says.\n");
+    panic_write("The box is halted.\n");
     x86::halt_for_ever();
 }
 

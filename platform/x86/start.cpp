@@ -16,6 +16,7 @@
 #include "platform/x86/layout.hpp"
 #include "platform/x86/local_apic.hpp"
 #include "platform/x86/panic.hpp"
+#include "platform/x86/pci.hpp"
 #include "platform/x86/uart.hpp"
 #include "platform/x86/vectors.hpp"
 
@@ -49,6 +50,26 @@ const void* first_4g(uint64_t address, uint64_t size_bytes)
         : [stack] "r"(cpu_block(cpu.number) + LAYOUT_CPU_STACK_END), "D"(&info)
         : "memory");
     __builtin_unreachable();
+}
+
+// A serial card serves as the console of a box without a port of its own.
+void find_serial_card()
+{
+    constexpr uint32_t class_16550 = 0x070002;
+    constexpr uint16_t reg_command = 4;
+    constexpr uint16_t decode_io_and_memory = 3;
+    constexpr uint64_t register_bytes = 8;
+    for (const PciFunction& function : pci_functions()) {
+        const PciBar& bar = function.bars[0];
+        if (uart_present() || function.class_code != class_16550 || bar.base == 0)
+            continue;
+        const auto command = static_cast<uint16_t>(pci_read32(function.address, reg_command) | decode_io_and_memory);
+        pci_write16(function.address, reg_command, command);
+        if (bar.kind == PciBar::Kind::io)
+            uart_use_ports(static_cast<uint16_t>(bar.base));
+        else
+            uart_use_window(machine::map_device(HostPhysical(bar.base), register_bytes));
+    }
 }
 
 // The console's port interrupts CPU 0, or is looked at by its timer.
@@ -92,6 +113,8 @@ void continue_on_own_stack(bulkhead::BootInfo* info)
     enable_local_apic();
     init_interrupt_lines();
     begin_clock_calibration(TscTicks(info->entry_tsc));
+    init_pci();
+    find_serial_card();
     start_uart_interrupts();
     init_cpus(*info);
     finish_clock_calibration();
