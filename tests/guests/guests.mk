@@ -4,8 +4,8 @@
 
 GUEST_TESTS   := $(basename $(notdir $(sort $(wildcard tests/guests/*.cpp))))
 GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf)
-GUEST_FRAMEWORK := $(patsubst %,$(B)/guests/objects/%.o,$(notdir $(wildcard tests/guests/framework/*.cpp \
-            tests/guests/framework/*.S)))
+GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
+            $(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S))
 GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -O2 -g -ffreestanding -mgeneral-regs-only \
             -mno-red-zone -mcmodel=kernel -fno-pie -fno-stack-protector -fcf-protection=none \
             -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
@@ -23,12 +23,7 @@ $(B)/guests/objects/%.cpp.o: tests/guests/%.cpp tests/guests/guests.mk
 	$(call say,GUESTCXX,$<)
 	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-$(B)/guests/objects/%.cpp.o: tests/guests/framework/%.cpp tests/guests/guests.mk
-	@mkdir -p $(@D)
-	$(call say,GUESTCXX,$<)
-	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
-
-$(B)/guests/objects/%.S.o: tests/guests/framework/%.S tests/guests/guests.mk
+$(B)/guests/objects/%.S.o: tests/guests/%.S tests/guests/guests.mk
 	@mkdir -p $(@D)
 	$(call say,GUESTAS,$<)
 	$(Q)$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
@@ -38,4 +33,4 @@ $(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK)
 	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings \
 	    -T tests/guests/guest.lds -o $@ $(filter %.o,$^)
 
--include $(wildcard $(B)/guests/objects/*.d)
+-include $(wildcard $(B)/guests/objects/*.d $(B)/guests/objects/framework/*.d)

@@ -7,6 +7,7 @@
 
 extern "C" {
 #include <xen/sched.h>
+#include <xen/version.h>
 }
 
 start_info_t* start_info;
@@ -91,18 +92,32 @@ void print(const char* format, ...)
     line.write();
 }
 
-void fail(const char* format, ...)
+static void print_result(const char* result, const char* format, va_list arguments)
 {
     Line line;
-    line.put("FAIL ");
+    line.put(result);
     line.put(guest_name);
     line.put(": ");
-    va_list arguments;
-    va_start(arguments, format);
     line.format(format, arguments);
-    va_end(arguments);
     line.put('\n');
     line.write();
+}
+
+void fail(const char* format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_result("FAIL ", format, arguments);
+    va_end(arguments);
+    shut_down(SHUTDOWN_poweroff);
+}
+
+void skip(const char* format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_result("SKIP ", format, arguments);
+    va_end(arguments);
     shut_down(SHUTDOWN_poweroff);
 }
 
@@ -110,6 +125,17 @@ void pass()
 {
     print("PASS %s\n", guest_name);
     shut_down(SHUTDOWN_poweroff);
+}
+
+bool on_bulkhead()
+{
+    xen_extraversion_t version = {};
+    hypercall<__HYPERVISOR_xen_version>(XENVER_extraversion, as_argument(version));
+    const char* name = "-bulkhead";
+    for (unsigned i = 0; name[i] != '\0'; ++i)
+        if (version[i] != name[i])
+            return false;
+    return true;
 }
 
 void shut_down(unsigned reason)

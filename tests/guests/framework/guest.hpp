@@ -21,7 +21,11 @@ extern uint64_t boot_stack_end;          // what follows it in the initial mappi
 // Knows %s %c %d %u %x %p, with l; to console_io, whole calls at once, at most 255 bytes.
 [[gnu::format(printf, 1, 2)]] void print(const char* format, ...);
 [[noreturn, gnu::format(printf, 1, 2)]] void fail(const char* format, ...);
+// `SKIP name: why`: this run cannot show the claim (one vCPU, an instruction set that is absent).
+[[noreturn, gnu::format(printf, 1, 2)]] void skip(const char* format, ...);
 [[noreturn]] void pass();
+// Bulkhead, not the peer: for the few differences that are explained beside their use.
+[[nodiscard]] bool on_bulkhead();
 [[noreturn]] void shut_down(unsigned reason);
 
 #define CHECK(condition)                                                              \
