@@ -12,6 +12,7 @@
 #include "core/panic.hpp"
 #include "core/partition_console.hpp"
 #include "core/pv/start_of_day.hpp"
+#include "core/pv/vcpu_reset.hpp"
 #include "core/schedule.hpp"
 #include "machine/clock.hpp"
 #include "machine/fpu.hpp"
@@ -138,9 +139,7 @@ void reset_vcpu(Partition& partition, Vcpu& vcpu)
 {
     vcpu.info = &partition.shared->vcpu_info[vcpu.number.raw()];
     vcpu.registers = {};
-    new (&vcpu.pv) PvVcpuState{};
-    vcpu.pv.xcr0 = machine::fpu_components() != 0 ? 1 : 0;
-    machine::init_fpu_area(vcpu.fpu_area);
+    reset_pv_state(vcpu);
     vcpu.initialised = false;
     vcpu.poll_port.store(0, std::memory_order_relaxed);
     reset_time(vcpu);

@@ -8,6 +8,7 @@
 #include "core/panic.hpp"
 #include "core/partition_setup.hpp"
 #include "core/plan_check.hpp"
+#include "core/pv/vcpu_reset.hpp"
 #include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
@@ -101,8 +102,7 @@ void make_vcpu(Partition& partition, Vcpu& vcpu, uint16_t number)
     vcpu.info = &partition.shared->vcpu_info[number];
     vcpu.hold.store(hold_down | hold_stopped, std::memory_order_relaxed);
     vcpu.fpu_area = boot_allocate(machine::fpu_area_bytes(), 64);
-    machine::init_fpu_area(vcpu.fpu_area);
-    vcpu.pv.xcr0 = machine::fpu_components() != 0 ? 1 : 0;
+    reset_pv_state(vcpu);
 }
 
 void make_partition(const plan::Header& header, const plan::Partition& plan, Partition& partition)
