@@ -6,6 +6,7 @@
 #include "core/boot_allocator.hpp"
 #include "core/console/multiplexer.hpp"
 #include "core/console/source.hpp"
+#include "core/console/view.hpp"
 #include "core/cpu.hpp"
 #include "core/partition.hpp"
 #include "core/partition_console.hpp"
@@ -25,6 +26,7 @@ constexpr size_t partition_log_bytes = 32 * 1024;
 constexpr int keys_at_most = 32;                 // a call
 constexpr int bytes_at_most = 256;
 constexpr int services_at_most = 4;
+constexpr int fills_at_most = 8;                 // about 20,000 instructions
 // After each turn CPU 0 belongs to its partitions for at least this many times as long, so that a
 // flood on a UART that takes everything at once costs them no more than a fifth.
 constexpr uint64_t rest_factor = 4;
@@ -182,11 +184,14 @@ enum class Output : uint8_t { nothing, some, uart_full };
 Output write_output(Nanoseconds now)
 {
     Output result = Output::nothing;
+    int fills = 0;
     for (int i = 0; i < bytes_at_most; ++i) {
-        if (terminal.out.empty() && !terminal.multiplexer.fill(terminal.out, now))
-            return result;
-        if (terminal.out.empty())
-            continue;
+        while (terminal.out.empty()) {
+            if (++fills > fills_at_most)
+                return Output::some;
+            if (!terminal.multiplexer.fill(terminal.out, now))
+                return result;
+        }
         if (!machine::uart_put(terminal.out.front()))
             return Output::uart_full;
         terminal.out.pop();
@@ -234,6 +239,10 @@ Nanoseconds next_console_deadline()
     return std::min(asleep.load(std::memory_order_relaxed) ? never : terminal.rest_until,
                     terminal.multiplexer.deadline());
 }
+
+void turn_to_overview(TextOut& out) { terminal.multiplexer.show_overview(out); }
+void turn_to_partition(size_t number, TextOut& out) { terminal.multiplexer.attach(number, out); }
+bool shows_monitor() { return terminal.multiplexer.view() == Multiplexer::View::monitor; }
 
 void begin_panic_output()
 {

@@ -23,6 +23,7 @@ constexpr size_t missed_bytes = 600;           // kept of what came while someth
 constexpr uint64_t missed_lines = 6;
 // A line that has no end is shown when its source has been silent for so long.
 constexpr uint64_t partial_line_ns = 150'000'000;
+constexpr uint64_t monitor_wait_ns = 1'000'000;
 
 // Names' colours: the easily told ones first, then others of the 256-colour cube.
 void put_colour(size_t index, TextOut& out)
@@ -240,8 +241,11 @@ bool Multiplexer::fill(TextOut& out, Nanoseconds now)
     }
     if (view_ == View::partition)
         return fill_partition(out);
-    if (!monitor_fill(out))
+    if (!monitor_fill(out)) {
+        if (monitor_waits())
+            deadline_ = std::min(deadline_, now + monitor_wait_ns);
         return false;
+    }
     column_zero_ = out.view().ends_with('\n');
     return true;
 }

@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint8_t control_key(char letter) { return static_cast<uint8_t>(letter & 0x1f); }
 
-constexpr uint8_t escape = 0x1b;
-constexpr uint8_t del = 0x7f;
+constexpr uint8_t key_escape = 0x1b;
+constexpr uint8_t key_delete = 0x7f;
 
 void move_cursor(size_t from, size_t to, TextOut& out)
 {
@@ -93,9 +93,9 @@ LineEditor::Event LineEditor::key(uint8_t byte, TextOut& out)
         escape_key(byte, out);
         return Event::none;
     }
-    if (byte < 0x20 || byte == del)
+    if (byte < 0x20 || byte == key_delete)
         return control(byte, out);
-    if (byte > del) {
+    if (byte > key_delete) {
         out.put_raw("\a");
         return Event::none;
     }
@@ -118,11 +118,11 @@ LineEditor::Event LineEditor::control(uint8_t byte, TextOut& out)
         out.put_raw("^C\r\n");
         length_ = cursor_ = 0;
         return Event::interrupt;
-    case escape:
+    case key_escape:
         escape_ = Escape::begun;
         break;
     case control_key('H'):
-    case del:
+    case key_delete:
         if (cursor_ > 0)
             erase(cursor_ - 1, cursor_, out);
         break;

@@ -14,8 +14,11 @@ namespace bulkhead {
 void monitor_open(TextOut& out);
 // A key. Puts at most 1 KiB into `out`.
 void monitor_key(uint8_t byte, TextOut& out);
-// The next lines of the command that runs; false: there is nothing to show now.
+// The next lines of the command that runs; false: there is nothing to show now. May
+// have looked at things without result, and then leaves `out` empty.
 [[nodiscard]] bool monitor_fill(TextOut& out);
+// The command that runs has nothing to show yet and wants to be asked again soon.
+[[nodiscard]] bool monitor_waits();
 // Something else was printed below the prompt: shows it again.
 void monitor_redraw(TextOut& out);
 // The terminal is turned away: a command that runs is given up.

@@ -39,6 +39,7 @@ void monitor_key(uint8_t byte, TextOut& out)
     const char text = static_cast<char>(byte);
     out.put({&text, 1});
 }
+bool monitor_waits() { return false; }
 bool monitor_fill(TextOut& out)
 {
     if (monitor_text.empty())

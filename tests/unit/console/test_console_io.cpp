@@ -21,6 +21,7 @@ namespace bulkhead {
 
 void monitor_open(TextOut&) {}
 void monitor_key(uint8_t, TextOut&) {}
+bool monitor_waits() { return false; }
 bool monitor_fill(TextOut&) { return false; }
 void monitor_redraw(TextOut&) {}
 void monitor_close() {}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// exits [NAME]: why guests came into the core, since the start, all lives and vCPUs together.
+#include "core/hypercall_counters.hpp"
+#include "core/hypercall_names.hpp"
+#include "core/monitor/command.hpp"
+#include "core/monitor/format.hpp"
+#include "core/partition.hpp"
+#include "core/pv/emulate_state.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+constexpr int exit_lines_a_step = 6;
+constexpr size_t kinds = static_cast<size_t>(Trapped::count);
+
+void put_hypercall(const Partition& partition, size_t number, CommandRun& run, TextOut& out)
+{
+    uint64_t calls = 0;
+    uint64_t refused = 0;
+    for (const Vcpu& vcpu : partition.vcpus) {
+        calls += vcpu.hypercalls.calls[number];
+        refused += vcpu.hypercalls.refused[number];
+    }
+    if (calls == 0)
+        return;
+    if (run.shown++ == 0)
+        out.put("  hypercall                       calls       refused\n");
+    const char* name = number == hypercall_out_of_range ? "out of range" : hypercall_name(number);
+    out.print("  %-26s %10llu  %12llu\n", name, wide(calls), wide(refused));
+}
+
+void put_emulation(const Partition& partition, size_t kind, TextOut& out)
+{
+    uint64_t count = 0;
+    for (const Vcpu& vcpu : partition.vcpus)
+        count += vcpu.pv.emulation.counts[kind];
+    if (count != 0)
+        out.print("  trapped: %-26s %10llu\n", trapped_name(static_cast<Trapped>(kind)), wide(count));
+}
+
+bool step_exits(CommandRun& run, TextOut& out)
+{
+    const Partition* partition = chosen_partition(run);
+    if (partition == nullptr)
+        return false;
+    if (run.inner == 0)
+        out.print("%s\n", partition->name());
+    for (int i = 0; i < exit_lines_a_step && run.inner < hypercall_numbers + kinds; ++i, ++run.inner) {
+        if (run.inner < hypercall_numbers)
+            put_hypercall(*partition, run.inner, run, out);
+        else
+            put_emulation(*partition, run.inner - hypercall_numbers, out);
+    }
+    if (run.inner < hypercall_numbers + kinds)
+        return true;
+    run.inner = 0;
+    run.shown = 0;
+    ++run.item;
+    return chosen_partition(run) != nullptr;
+}
+
+}  // namespace
+
+void start_exits(CommandRun& run, const Words& words, TextOut& out)
+{
+    if (choose_partitions(run, words, out))
+        run.step = step_exits;
+}
+
+}  // namespace bulkhead
