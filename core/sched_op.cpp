@@ -7,6 +7,7 @@
 #include "core/partition.hpp"
 #include "core/schedule.hpp"
 #include "machine/memory.hpp"
+#include "machine/nospec.hpp"
 
 #include <array>
 #include <optional>
@@ -46,8 +47,9 @@ long block(Vcpu& vcpu)
 }
 
 // The guest writes these words too, at any time.
-bool is_pending(const Partition& partition, uint32_t port)
+bool is_pending(const Partition& partition, uint32_t checked_port)
 {
+    const uint64_t port = machine::nospec_index(checked_port, event_ports);
     const xen_ulong_t word = __atomic_load_n(&partition.shared->evtchn_pending[port / 64], __ATOMIC_RELAXED);
     return ((word >> (port % 64)) & 1) != 0;
 }

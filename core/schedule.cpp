@@ -17,8 +17,9 @@ namespace bulkhead {
 
 namespace {
 
-// Nothing that happens to such a vCPU can make it run; its timers wait with it.
-constexpr uint32_t hold_asleep = hold_down | hold_paused | hold_stopped;
+// A vCPU that is held for nothing but these waits for something that its timers may bring. Held for
+// anything else, its timers wait with it.
+constexpr uint32_t hold_waiting = hold_blocked | hold_polling | hold_budget;
 
 constexpr uint32_t acceptance(uint32_t priority, uint32_t partition) { return priority | partition << 16; }
 
@@ -166,7 +167,7 @@ Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* next_vcpu)
         if (vcpu->schedule.next_event >= next || vcpu->schedule.priority < least_priority)
             continue;
         const uint32_t held = vcpu->hold.load(std::memory_order_relaxed);
-        if (held != 0 && (held & hold_asleep) == 0 && in_window(*vcpu, schedule.open_partition))
+        if (held != 0 && (held & ~hold_waiting) == 0 && in_window(*vcpu, schedule.open_partition))
             next = vcpu->schedule.next_event;
     }
     return next;

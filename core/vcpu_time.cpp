@@ -112,11 +112,10 @@ void enter_runstate(Vcpu& vcpu, int state, Nanoseconds when)
 
 int state_off_cpu(uint32_t held)
 {
-    if ((held & (hold_down | hold_paused | hold_stopped)) != 0)
-        return RUNSTATE_offline;
     if ((held & (hold_blocked | hold_polling)) != 0)
         return RUNSTATE_blocked;
-    return RUNSTATE_runnable;
+    // Waiting for budget is waiting for the CPU; the rest is somebody's doing.
+    return (held & ~uint32_t{hold_budget}) == 0 ? RUNSTATE_runnable : RUNSTATE_offline;
 }
 
 }  // namespace

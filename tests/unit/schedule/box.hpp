@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <new>
@@ -31,6 +32,7 @@ inline bool virqs_wake = true;       // as an unmasked, bound port does
 inline Nanoseconds console_deadline = never;
 inline std::vector<Vcpu*> polls_started;
 inline std::vector<Vcpu*> polls_stopped;
+inline std::function<void()> on_start_polling;
 
 struct Planned {
     uint8_t priority;
@@ -202,6 +204,8 @@ inline void start_polling(Vcpu& vcpu, uint32_t port)
 {
     vcpu.poll_port = port;
     fake::polls_started.push_back(&vcpu);
+    if (fake::on_start_polling)
+        fake::on_start_polling();
 }
 inline void stop_polling(Vcpu& vcpu) { fake::polls_stopped.push_back(&vcpu); }
 
