@@ -23,11 +23,6 @@ namespace {
 
 PartitionState state_of(const Partition& partition) { return partition.state.load(std::memory_order_acquire); }
 
-void set_state(Partition& partition, PartitionState state)
-{
-    partition.state.store(state, std::memory_order_release);
-}
-
 void hold_all(Partition& partition, uint32_t reasons)
 {
     for (Vcpu& vcpu : partition.vcpus)

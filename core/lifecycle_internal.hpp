@@ -12,6 +12,12 @@ void wake_home(Partition& partition);
 // True for the one caller whose reason is the life's; all vCPUs are held then. Any CPU.
 [[nodiscard]] bool claim_shutdown(Partition& partition, uint32_t reason);
 
+// Release: who sees the state sees what led to it.
+inline void set_state(Partition& partition, PartitionState state)
+{
+    partition.state.store(state, std::memory_order_release);
+}
+
 // Takes all vCPUs off their CPUs for good, then clears or keeps what they leave.
 void end_life(Partition& partition, AfterLife after);
 // Goes on once no CPU has the partition's page tables loaded.

@@ -28,11 +28,6 @@ namespace {
 
 constexpr uint64_t look_again_ns = 1'000'000;
 
-void set_state(Partition& partition, PartitionState state)
-{
-    partition.state.store(state, std::memory_order_release);
-}
-
 void enter_stage(Partition& partition, LifecycleStage stage)
 {
     partition.lifecycle.stage = stage;
