@@ -13,6 +13,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Frame {
     int writers = 0;
 };
 inline std::map<uint64_t, Frame> frames;
+inline std::recursive_mutex tables;          // of these fakes, for tests with several threads
+using Hold = std::lock_guard<std::recursive_mutex>;
 
 inline Frame* find_frame(Mfn frame, DomainId owner)
 {
@@ -46,6 +49,7 @@ inline constexpr uint64_t no_table_at = 0xbad000;
 
 inline Result<> get_frame(Mfn number, DomainId owner)
 {
+    const fake::Hold hold_tables(fake::tables);
     fake::Frame* frame = fake::find_frame(number, owner);
     if (frame == nullptr)
         return fail(XEN_EINVAL);
@@ -56,11 +60,13 @@ inline Result<> get_frame(Mfn number, DomainId owner)
 }
 inline void put_frame(Mfn number)
 {
+    const fake::Hold hold_tables(fake::tables);
     if (--fake::frames.at(number.raw()).count < 0)
         panic("frame %#lx put too often", number.raw());
 }
 inline Result<> get_writable_frame(Mfn number, DomainId owner)
 {
+    const fake::Hold hold_tables(fake::tables);
     fake::Frame* frame = fake::find_frame(number, owner);
     if (frame != nullptr && frame->is_table)
         return fail(XEN_EBUSY);
@@ -71,6 +77,7 @@ inline Result<> get_writable_frame(Mfn number, DomainId owner)
 }
 inline void put_writable_frame(Mfn number)
 {
+    const fake::Hold hold_tables(fake::tables);
     put_frame(number);
     if (--fake::frames.at(number.raw()).writers < 0)
         panic("frame %#lx put too often by writers", number.raw());
@@ -84,6 +91,8 @@ inline void check_locks(Partition& mapper)
 {
     if (!mapper.memory.lock.is_locked())
         panic("the pages lock is not held");
+    if (!one_thread)
+        return;                              // somebody else may hold any lock
     for (Partition& partition : fake::partitions) {
         if (partition.grants.lock.is_locked())
             panic("a grants lock is held");
@@ -98,6 +107,7 @@ inline EntryPlace place_of(Vcpu& mapper, const GrantPlace& place)
 
 inline Result<> map_grant_entry(Vcpu& mapper, const GrantPlace& place, const GrantAccess& access)
 {
+    const fake::Hold hold_tables(fake::tables);
     fake::check_locks(*mapper.partition);
     if (place.address == fake::no_table_at)
         return fail(XEN_EINVAL);
@@ -108,6 +118,7 @@ inline Result<> map_grant_entry(Vcpu& mapper, const GrantPlace& place, const Gra
 }
 inline Result<> unmap_grant_entry(Vcpu& mapper, const GrantPlace& place, const GrantAccess& access)
 {
+    const fake::Hold hold_tables(fake::tables);
     fake::check_locks(*mapper.partition);
     const auto found = fake::entries.find(fake::place_of(mapper, place));
     if (found == fake::entries.end() || found->second.frame != access.frame ||
@@ -129,7 +140,11 @@ inline Result<> replace_grant_entry(Vcpu& mapper, const GrantPlace& place, const
     }
     return {};
 }
-inline void flush_grant_mappings(Partition&) { ++fake::grant_flushes; }
+inline void flush_grant_mappings(Partition&)
+{
+    const fake::Hold hold_tables(fake::tables);
+    ++fake::grant_flushes;
+}
 
 }  // namespace bulkhead
 
