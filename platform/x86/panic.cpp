@@ -25,7 +25,7 @@
 #include <cstdarg>
 #include <cstdio>
 
-extern "C" char boot_stack[], boot_stack_end[], image_text_begin[], image_text_end[];
+extern "C" char boot_stack[], boot_stack_end[];
 
 namespace bulkhead {
 
@@ -41,6 +41,8 @@ constinit const plan::Header* known_plan{nullptr};
 constinit bool record_reserved{false};
 constinit PanicRecord* record{nullptr};
 constinit std::array<char, 512> sentence{};
+// Where each other CPU was when it was stopped.
+constinit std::array<std::atomic<const GuestFrame*>, plan::max_cpus> stopped_at{};
 
 void emit(std::string_view text)
 {
@@ -110,26 +112,40 @@ void print_address(uint64_t address)
         print("  %016lx\n", address);
 }
 
-void print_back_trace(const GuestFrame& frame)
+// `number`: whose stacks the frame pointer may point into.
+void print_back_trace(const GuestFrame& frame, uint32_t number)
 {
-    const uint64_t block = layout::cpu_blocks + stack_number() * layout::cpu_block_size;
-    const auto page = [block](unsigned number) { return block + number * page_size; };
-    std::array<StackRange, 5> stacks{{{page(13), page(16)},
-                                      {page(5), page(6)},
-                                      {page(7), page(8)},
-                                      {page(9), page(10)},
-                                      {page(11), page(12)}}};
-    size_t count = stacks.size();
-    if (!on_own_stack()) {
-        stacks[0] = {reinterpret_cast<uint64_t>(boot_stack), reinterpret_cast<uint64_t>(boot_stack_end)};
-        count = 1;
-    }
-    std::array<uint64_t, 24> addresses;
-    const size_t found = trace_back(frame.rbp, std::span<const StackRange>(stacks).first(count), addresses);
-    print("called from:\n");
+    constexpr uint16_t privilege = 3;
     print_address(frame.rip);
+    if ((frame.cs & privilege) != 0)
+        return;
+    const uint64_t block = layout::cpu_blocks + number * layout::cpu_block_size;
+    const auto page = [block](unsigned first) { return block + first * page_size; };
+    const std::array<StackRange, 6> stacks{{{page(13), page(16)},
+                                            {page(5), page(6)},
+                                            {page(7), page(8)},
+                                            {page(9), page(10)},
+                                            {page(11), page(12)},
+                                            {reinterpret_cast<uint64_t>(boot_stack),
+                                             reinterpret_cast<uint64_t>(boot_stack_end)}}};
+    // Before CPU 0 has its block only the last one is mapped.
+    const auto usable = std::span<const StackRange>(stacks).subspan(on_own_stack() ? 0 : 5);
+    std::array<uint64_t, 24> addresses;
+    const size_t found = trace_back(frame.rbp, usable, addresses);
     for (size_t i = 0; i < found; ++i)
         print_address(addresses[i]);
+}
+
+void print_other_cpus()
+{
+    for (uint32_t number = 0; number < stopped_at.size(); ++number) {
+        const GuestFrame* frame = stopped_at[number].load(std::memory_order_acquire);
+        if (frame == nullptr)
+            continue;
+        print("CPU %u was %s, rflags %#lx, rsp %016lx:\n", number, (frame->cs & 3) != 0 ? "in a guest" : "in the core",
+              frame->rflags, frame->rsp);
+        print_back_trace(*frame, number);
+    }
 }
 
 void print_current()
@@ -183,7 +199,9 @@ bool take_over()
     emit("\n");
     print_current();
     print_registers(frame);
-    print_back_trace(frame);
+    print("called from:\n");
+    print_back_trace(frame, stack_number());
+    print_other_cpus();
     panic_write("the log's last lines:\n");
     panic_write_log_end(20);
     end();
@@ -204,13 +222,14 @@ void stop_other_cpus()
         x86::pause();
 }
 
-void handle_nmi(const GuestFrame&)
+void handle_nmi(const GuestFrame& frame)
 {
     const uint32_t panicking = panicking_stack.load(std::memory_order_acquire);
     if (panicking == nobody || panicking == stack_number()) {
         other_nmis.fetch_add(1, std::memory_order_relaxed);
         return;
     }
+    stopped_at[stack_number()].store(&frame, std::memory_order_release);
     stopped.fetch_add(1, std::memory_order_release);
     x86::halt_for_ever();
 }

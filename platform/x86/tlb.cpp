@@ -43,7 +43,8 @@ void for_each_cpu(uint64_t bits, Function function)
 
 void wait_for_others(const Cpu& self)
 {
-    constexpr uint64_t longest = 2'000'000'000;
+    // Emulators on busy machines may not run a CPU for seconds.
+    constexpr uint64_t longest = 30'000'000'000;
     const uint64_t start = machine::read_tsc().raw();
     const uint64_t patience = machine::to_ticks(Nanoseconds(longest)) - machine::to_ticks(Nanoseconds(0));
     // Acquire pairs with the release of the CPUs that have flushed.
