@@ -22,19 +22,19 @@ namespace {
 
 uint64_t cpu_bit(const Cpu& cpu) { return uint64_t{1} << cpu.number.raw(); }
 
-// The CPU no longer runs on the page tables of `loaded`.
-void forget_loaded(Cpu& cpu, const Vcpu* next)
+// The CPU no longer runs on the page tables of `former`.
+void let_go(const Cpu& cpu, const Vcpu* former, const Vcpu* next)
 {
-    if (cpu.loaded != nullptr && (next == nullptr || next->partition != cpu.loaded->partition))
-        cpu.loaded->partition->memory.running_on.fetch_and(~cpu_bit(cpu), std::memory_order_seq_cst);
-    cpu.loaded = nullptr;
+    if (former != nullptr && (next == nullptr || next->partition != former->partition))
+        former->partition->memory.running_on.fetch_and(~cpu_bit(cpu), std::memory_order_seq_cst);
 }
 
 void unload(Cpu& cpu)
 {
     machine::save_guest(*cpu.loaded);
     machine::load_idle();
-    forget_loaded(cpu, nullptr);
+    let_go(cpu, cpu.loaded, nullptr);
+    cpu.loaded = nullptr;
 }
 
 // Takes the running vCPU off. It stays loaded in case it comes back, unless its life has ended: then
@@ -64,11 +64,13 @@ void unload_if_stopped(Cpu& cpu)
 void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
 {
     if (cpu.loaded != &next) {
-        if (cpu.loaded != nullptr)
+        const Vcpu* former = cpu.loaded;
+        if (former != nullptr)
             machine::save_guest(*cpu.loaded);
-        machine::load_guest(next);
-        forget_loaded(cpu, &next);
+        // Before the load: a selector may need a page of the LDT that is not mapped yet.
         cpu.loaded = &next;
+        machine::load_guest(next);
+        let_go(cpu, former, &next);
     }
     frame = next.registers;
     cpu.current = &next;

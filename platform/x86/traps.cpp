@@ -2,6 +2,7 @@
 // Exceptions in ring 0: those that were foreseen have a fixup; a #DB there is the delayed end of a
 // guest's MOV SS and means nothing; everything else is a broken core.
 #include "core/panic.hpp"
+#include "core/pv/descriptors.hpp"
 #include "core/pv/entry_points.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
@@ -22,6 +23,7 @@ extern "C" const FixupEntry exception_table_end[];
 constexpr uint32_t vector_debug = 1;
 constexpr uint32_t vector_nmi = 2;
 constexpr uint32_t vector_double_fault = 8;
+constexpr uint32_t vector_page_fault = 14;
 
 const FixupEntry* find_fixup(uint64_t rip)
 {
@@ -34,8 +36,17 @@ const FixupEntry* find_fixup(uint64_t rip)
 
 }  // namespace
 
+// Loading a selector for the guest may touch a page of its LDT that was not mapped yet.
+bool is_missing_ldt_page(const GuestFrame& frame)
+{
+    Vcpu* vcpu = this_cpu().loaded;
+    return frame.vector == vector_page_fault && vcpu != nullptr && map_ldt_page(*vcpu, machine::read_cr2());
+}
+
 void handle_core_exception(GuestFrame& frame)
 {
+    if (is_missing_ldt_page(frame))
+        return;
     if (const FixupEntry* entry = find_fixup(frame.rip); entry != nullptr) {
         frame.rip = entry->target;
         return;
