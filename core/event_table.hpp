@@ -85,8 +85,8 @@ void poke_vcpu(const Vcpu& target);
 
 [[gnu::always_inline]] inline void notify_vcpu(Vcpu& target)
 {
-    // The exchange is a full barrier: the flag is visible before `hold` and the other CPU's current
-    // vCPU are read. Who sets a hold, or switches to a vCPU, does it before looking at the flag.
+    // The exchange is a full barrier: the flag is visible before `hold` and the other CPU's choice are
+    // read. Who sets a hold, or chooses a vCPU, does it before looking at the flag.
     vcpu_info_t& info = *std::atomic_ref(target.info).load(std::memory_order_acquire);
     if (std::atomic_ref(info.evtchn_upcall_pending).exchange(1, std::memory_order_seq_cst) != 0)
         return;

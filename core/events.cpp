@@ -123,10 +123,10 @@ void stop_polling(Vcpu& vcpu)
 
 [[gnu::noinline]] void poke_vcpu(const Vcpu& target)
 {
-    // One that is not on its CPU sees the flag when it is put there: needs no interrupt, and must not
-    // be able to cause any to the one that is.
-    Vcpu* const running = std::atomic_ref(cpu_by_number(target.cpu).current).load(std::memory_order_relaxed);
-    if (running == &target)
+    // One that its CPU has not chosen sees the flag when it is: it needs no interrupt, and must not be
+    // able to cause any to the one that runs there. Pairs with the store of the choice.
+    const Cpu& cpu = cpu_by_number(target.cpu);
+    if (cpu.schedule.running.load(std::memory_order_seq_cst) == &target)
         machine::poke(target.cpu);
 }
 

@@ -281,7 +281,7 @@ TEST(EventChannelOp, a_vcpu_that_runs_on_another_cpu_is_interrupted_once)
 {
     const uint32_t first = ipi(1);
     const uint32_t second = ipi(1);
-    fake::cpus[1].current = &world->vcpu(0, 1);
+    fake::cpus[1].schedule.running = &world->vcpu(0, 1);
     LONGS_EQUAL(0, send(first));
     LONGS_EQUAL(0, send(second));
     LONGS_EQUAL(1, fake::pokes.size());
@@ -291,7 +291,7 @@ TEST(EventChannelOp, a_vcpu_that_runs_on_another_cpu_is_interrupted_once)
 TEST(EventChannelOp, the_cpu_of_a_vcpu_that_does_not_run_is_left_alone)
 {
     const uint32_t port = ipi(1);
-    fake::cpus[1].current = &world->vcpu(2, 1);
+    fake::cpus[1].schedule.running = &world->vcpu(2, 1);
     LONGS_EQUAL(0, send(port));
     CHECK(is_told(0, 1, port));
     LONGS_EQUAL(0, fake::pokes.size());

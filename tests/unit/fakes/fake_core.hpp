@@ -41,6 +41,7 @@ inline void reset_core()
     for (size_t i = 0; i < max_cpus; ++i) {
         cpus[i].number = CpuNumber(static_cast<uint16_t>(i));
         cpus[i].current = nullptr;
+        cpus[i].schedule.running = nullptr;
         cpus[i].work = 0;
         cpus[i].online = true;
     }
