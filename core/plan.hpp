@@ -20,6 +20,7 @@ inline constexpr uint32_t max_memory_ranges = 8;
 inline constexpr uint32_t name_bytes = 32;  // terminating zero included
 inline constexpr uint32_t payload_block_bytes = 16 * 1024;
 inline constexpr uint64_t no_pfn = ~uint64_t{0};
+inline constexpr uint16_t idle_window = 0xffff;  // Window::partition: nobody's
 
 // An array of records, or a text, at `offset` bytes from the header. A text also carries a
 // terminating zero that `count` does not include.
@@ -92,10 +93,10 @@ struct PvStart {
     std::array<uint8_t, 7> reserved;
 };
 
-// One window of a CPU's cyclic table: only vCPUs of `partition` run in it (0xffff: idle).
+// One window of a CPU's cyclic table: only vCPUs of `partition` run in it.
 struct Window {
     uint16_t cpu;
-    uint16_t partition;         // index into partitions
+    uint16_t partition;         // index into partitions, or idle_window
     uint32_t length_us;
 };
 

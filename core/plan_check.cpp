@@ -14,7 +14,6 @@ constexpr uint64_t most_frames = uint64_t{1} << 28;  // 1 TiB a partition
 constexpr uint64_t most_cmdline_bytes = 1023;        // MAX_GUEST_CMDLINE without its zero
 constexpr uint16_t first_service_domain = 0x7000;
 constexpr uint16_t last_domain = 0x7fef;             // below DOMID_FIRST_RESERVED
-constexpr uint16_t idle_window = 0xffff;
 
 // What all checks need; `tables_bytes` bounds every table and text.
 struct Plan {

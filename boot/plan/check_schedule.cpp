@@ -9,7 +9,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr std::string_view idle = "idle";
+constexpr std::string_view idle_name = "idle";
 
 bool runs_on(const PartitionModel& partition, uint8_t cpu)
 {
@@ -34,13 +34,13 @@ void check_budget(const PartitionModel& partition, Report& report)
 
 void check_windows(const SystemModel& system, const CpuScheduleModel& table, Report& report)
 {
-    std::vector<std::string_view> names{idle};
+    std::vector<std::string_view> names{idle_name};
     for (const auto& partition : system.partitions)
         names.push_back(partition.name.value);
     uint64_t sum = 0;
     for (const auto& window : table.windows) {
         sum += window.length_us;
-        if (window.partition == idle)
+        if (window.partition == idle_name)
             continue;
         const auto owner = std::find_if(system.partitions.begin(), system.partitions.end(),
                                         [&window](const auto& p) { return p.name.value == window.partition; });

@@ -13,8 +13,6 @@ namespace bulkhead::tool {
 namespace {
 
 constexpr uint32_t console_port = 1;
-constexpr uint64_t frames_per_mib = 256;
-constexpr uint16_t idle_window = 0xffff;
 
 // Collects tables and texts behind the header, each at its own alignment.
 class Tables {
@@ -90,7 +88,7 @@ std::vector<plan::Window> windows_of(const SystemModel& system)
                                             [&window](const auto& p) { return p.name.value == window.partition; });
             const bool idle = owner == system.partitions.end();
             const auto index = static_cast<uint16_t>(owner - system.partitions.begin());
-            windows.push_back({table.cpu, idle ? idle_window : index, window.length_us});
+            windows.push_back({table.cpu, idle ? plan::idle_window : index, window.length_us});
         }
     }
     return windows;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view anchor_section = ".plan_anchor";
 constexpr std::string_view anchor_mark = "BULKHEAD-PLAN-AT";
-constexpr uint64_t boundary_bytes = uint64_t{2} << 20;
+constexpr uint64_t load_boundary_bytes = uint64_t{2} << 20;
 constexpr uint64_t loader_window_bytes = 32768;
 // Below this lie devices on some boxes, and it is as far as 32-bit loaders go without surprises.
 constexpr uint64_t highest_end = 0xc0000000;
@@ -93,7 +93,7 @@ Outcome<CoreImage> parse_core(View file)
         return refuse("has nothing to load: no PT_LOAD program header");
     if (core.physical_end > highest_end)
         return refuse("is loaded up to ", Hex{core.physical_end}, "; it has to stay below ", Hex{highest_end});
-    core.plan_physical = align_up(core.physical_end, boundary_bytes);
+    core.plan_physical = align_up(core.physical_end, load_boundary_bytes);
     return core;
 }
 

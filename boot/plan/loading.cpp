@@ -11,7 +11,6 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr uint64_t frames_per_mib = 256;
 constexpr uint64_t tight_frames = 16 * frames_per_mib;
 
 using KernelResult = Outcome<std::shared_ptr<const Kernel>>;

@@ -78,7 +78,7 @@ std::string memory_text(const PartitionModel& partition, const LoadedPartition& 
     const auto& pv = loaded.layout.start;
     Columns columns("    ");
     columns.row({"frame", "frames", "virtual address", "what"});
-    for (const auto& region : all_regions(loaded, partition.memory_mib.value << 8)) {
+    for (const auto& region : all_regions(loaded, partition.memory_mib.value * frames_per_mib)) {
         const uint64_t address =
             region.address != 0 ? region.address : pv.virt_base + (region.pfn << page_shift);
         columns.row({sentence(Hex{region.pfn}), std::to_string(region.frames),
@@ -138,7 +138,7 @@ void describe_vifs(const PartitionModel& partition, Columns& columns)
 
 void describe_memory(const PartitionModel& partition, Columns& columns)
 {
-    columns.row({"memory", sentence(partition.memory_mib.value, " MiB, ", partition.memory_mib.value << 8,
+    columns.row({"memory", sentence(partition.memory_mib.value, " MiB, ", partition.memory_mib.value * frames_per_mib,
                                     " frames; owns ", partition.maxmem_mib.value, " MiB")});
     if (!partition.reg.stated)
         columns.row({"placed", "where the core finds room"});

@@ -32,9 +32,11 @@ struct Stated {
 using Uuid = std::array<uint8_t, 16>;
 [[nodiscard]] std::string uuid_text(const Uuid& uuid);
 
+inline constexpr uint64_t frames_per_mib = 256;
 inline constexpr uint8_t default_priority = 16;
 inline constexpr uint32_t default_period_us = 10'000;
 inline constexpr uint16_t default_grant_frames = 64;
+inline constexpr size_t longest_cmdline = 1023;  // MAX_GUEST_CMDLINE without its zero
 
 struct PartitionModel {
     Location at;

@@ -10,11 +10,11 @@ namespace {
 
 constexpr uint32_t shortest_window_us = 100;
 constexpr uint64_t longest_frame_us = 10'000'000;
-constexpr uint64_t most_memory_mib = 16 * 1024 * 1024;
+constexpr uint64_t most_machine_memory_mib = 16 * 1024 * 1024;
 
 constexpr std::array machine_fields{
     Field<MachineModel>{"cpus", read_number<&MachineModel::cpus, 1, plan::max_cpus>},
-    Field<MachineModel>{"memory", read_number<&MachineModel::memory_mib, 1, most_memory_mib>},
+    Field<MachineModel>{"memory", read_number<&MachineModel::memory_mib, 1, most_machine_memory_mib>},
 };
 
 Outcome<void> read_address(const Property& property, NetworkModel& target, Report&)

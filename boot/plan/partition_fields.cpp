@@ -14,7 +14,6 @@ namespace {
 
 using P = PartitionModel;
 constexpr uint64_t most_memory_mib = 1024 * 1024;
-constexpr size_t longest_cmdline = 1023;  // MAX_GUEST_CMDLINE without its zero
 
 Outcome<void> read_name(const Property& property, P& target, Report&)
 {

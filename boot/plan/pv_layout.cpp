@@ -11,7 +11,7 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr uint64_t boundary_bytes = uint64_t{4} << 20;
+constexpr uint64_t mapping_boundary_bytes = uint64_t{4} << 20;
 constexpr uint64_t slack_bytes = uint64_t{512} << 10;
 constexpr uint64_t low_half_end = uint64_t{1} << 47;
 constexpr uint64_t high_half_start = 0xffff800000000000;
@@ -67,10 +67,10 @@ Outcome<void> size_mapping(plan::PvStart& start, uint64_t tables_pfn)
         if (tables_pfn > largest >> page_shift)
             return refuse("does not fit into ", Size{largest}, " of address space");
         const uint64_t bytes = ((tables_pfn + tables + 1) << page_shift) + slack_bytes;
-        if (bytes > largest || base + bytes < base || base + bytes > ~uint64_t{0} - boundary_bytes)
+        if (bytes > largest || base + bytes < base || base + bytes > ~uint64_t{0} - mapping_boundary_bytes)
             return refuse("does not fit, with what is mapped behind it, between its VIRT_BASE ", Hex{base},
                           " and the end of the address space");
-        const uint64_t end = align_up(base + bytes, boundary_bytes);
+        const uint64_t end = align_up(base + bytes, mapping_boundary_bytes);
         const uint64_t needed = 1 + tables_for(base, end).sum();
         if (needed <= tables) {
             start.tables_frames = needed;

@@ -10,8 +10,6 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr size_t longest_cmdline = 1023;
-
 Sha256 hash_of(std::string_view text)
 {
     return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});

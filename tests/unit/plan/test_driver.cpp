@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The whole tool, from a plan's file to an image and its map.
+#include "boot/plan/driver.hpp"
+
+#include "boot/plan/annotation.cpp"
+#include "boot/plan/bzimage.cpp"
+#include "boot/plan/check.cpp"
+#include "boot/plan/check_schedule.cpp"
+#include "boot/plan/compiled.cpp"
+#include "boot/plan/core_plan_check.cpp"
+#include "boot/plan/cpu_list.cpp"
+#include "boot/plan/decompress.cpp"
+#include "boot/plan/driver.cpp"
+#include "boot/plan/dump.cpp"
+#include "boot/plan/elf_file.cpp"
+#include "boot/plan/files.cpp"
+#include "boot/plan/hash.cpp"
+#include "boot/plan/image.cpp"
+#include "boot/plan/kernel.cpp"
+#include "boot/plan/loading.cpp"
+#include "boot/plan/map.cpp"
+#include "boot/plan/map_partition.cpp"
+#include "boot/plan/nearest.cpp"
+#include "boot/plan/part_fields.cpp"
+#include "boot/plan/partition_fields.cpp"
+#include "boot/plan/payloads.cpp"
+#include "boot/plan/policy_fields.cpp"
+#include "boot/plan/process.cpp"
+#include "boot/plan/pv_layout.cpp"
+#include "boot/plan/report.cpp"
+#include "boot/plan/resolve.cpp"
+#include "boot/plan/source.cpp"
+#include "boot/plan/symbols.cpp"
+#include "boot/plan/system_fields.cpp"
+#include "boot/plan/text.cpp"
+#include "boot/plan/tree.cpp"
+#include "boot/plan/value.cpp"
+#include "boot/plan/vif.cpp"
+#include "boot/plan/xen_notes.cpp"
+#include "boot/plan/xl_names.cpp"
+#include "tests/unit/plan/folder.hpp"
+#include "tests/unit/plan/images.hpp"
+
+#include <CppUTest/TestHarness.h>
+
+#include <sstream>
+
+using namespace bulkhead::tool;
+using bulkhead::test::bytes_of;
+using bulkhead::test::Folder;
+using bulkhead::test::gzip;
+using bulkhead::test::linux_kernel;
+using bulkhead::test::make_bzimage;
+using bulkhead::test::make_core;
+using bulkhead::test::tiny_kernel;
+
+namespace {
+
+struct Result {
+    int status;
+    std::string out;
+    std::string err;
+
+    [[nodiscard]] bool says(std::string_view part) const { return err.find(part) != std::string::npos; }
+};
+
+Result run_with(std::initializer_list<std::string> arguments)
+{
+    const std::vector<std::string> words(arguments);
+    std::ostringstream out;
+    std::ostringstream err;
+    const int status = run_tool({words.begin(), words.end()}, out, err);
+    return {status, out.str(), err.str()};
+}
+
+// The plan that the project's issue on the first partitions promises to build as it stands.
+constexpr std::string_view gateway = R"(/dts-v1/;
+/ {
+    compatible = "bulkhead,plan";
+    model = "gateway on two CPUs";
+    networks { lan0 { address = "10.0.0.1/24"; uplink = "none"; }; };
+    partitions {
+        gateway {
+            type = "pv";
+            uuid = "cf67710d-b756-086b-8cde-be61d2faca1b";
+            memory = <256>;                      /* MiB */
+            vcpus = <2>;
+            cpus = "0-1";
+            kernel = "vmlinuz";                 /* Debian's cloud-amd64 kernel */
+            ramdisk = "initrd.gz";
+            cmdline = "console=hvc0";
+            vif = "mac=00:16:3e:27:95:c0,bridge=lan0";
+            on_poweroff = "destroy"; on_reboot = "restart"; on_crash = "restart";
+        };
+    };
+};
+)";
+
+// One partition with these lines; it uses the small test kernel.
+std::string plan_with(const std::string& lines)
+{
+    return "/dts-v1/;\n/ {\n compatible = \"bulkhead,plan\";\n partitions {\n  a {\n   type = \"pv\";\n" + lines + "\n  };\n };\n};\n";
+}
+
+#define CHECK_DUMPED(text, line) STRCMP_CONTAINS((std::string("\n") + (line) + "\n").c_str(), (text).c_str())
+#define CHECK_SAYS(result, words)                                                        \
+    do {                                                                                 \
+        if (!(result).says(words))                                                       \
+            FAIL((std::string("expected: ") + (words) + "\nbut:\n" + (result).err).c_str()); \
+    } while (false)
+
+}  // namespace
+
+TEST_GROUP(Driver)
+{
+    Folder folder;
+
+    void setup() override
+    {
+        folder.write("core.elf", make_core());
+        folder.write("vmlinuz", make_bzimage(gzip(linux_kernel())));
+        folder.write("tiny", tiny_kernel());
+        folder.write("initrd.gz", Bytes(5000, 0x42));
+    }
+    Result build(std::string_view plan, const std::string& output = "out")
+    {
+        folder.write("plan.dts", plan);
+        return run_with({"--core", folder / "core.elf", "--output", folder / output, folder / "plan.dts"});
+    }
+    std::string dump(const std::string& output = "out")
+    {
+        return run_with({"--dump", folder / (output + "/bulkhead.elf")}).out;
+    }
+    bool wrote_anything() { return std::filesystem::exists(folder / "out"); }
+};
+
+TEST(Driver, the_promised_plan_builds_as_it_stands)
+{
+    const auto result = build(gateway);
+    STRCMP_EQUAL("", result.err.c_str());
+    LONGS_EQUAL(0, result.status);
+    STRCMP_CONTAINS("gateway on two CPUs: 1 partition, 256 MiB of memory", result.out.c_str());
+    const auto plan = dump();
+    CHECK_DUMPED(plan, "source = \"plan.dts\"");
+    CHECK_DUMPED(plan, "partition.gateway.uuid = cf67710db756086b8cdebe61d2faca1b");
+    CHECK_DUMPED(plan, "partition.gateway.domain = 1");
+    CHECK_DUMPED(plan, "partition.gateway.vcpus = 2");
+    CHECK_DUMPED(plan, "partition.gateway.cpus = 0 and 1");
+    CHECK_DUMPED(plan, "partition.gateway.memory_frames = 65536");
+    CHECK_DUMPED(plan, "partition.gateway.cmdline = \"console=hvc0\"");
+    CHECK_DUMPED(plan, "partition.gateway.on_poweroff = 0");
+    CHECK_DUMPED(plan, "partition.gateway.on_crash = 1");
+    CHECK_DUMPED(plan, "partition.gateway.console_port = 1");
+    CHECK_DUMPED(plan, "partition.gateway.store_port = 0");
+    CHECK_DUMPED(plan, "partition.gateway.store_pfn = none");
+    CHECK_DUMPED(plan, "partition.gateway.ramdisk_bytes = 5000");
+    CHECK_DUMPED(plan, "partition.gateway.flags = 0x1");
+    CHECK_DUMPED(plan, "symbols = 2");
+}
+
+TEST(Driver, the_map_tells_everything)
+{
+    build(gateway);
+    const auto map = folder.read("out/map.txt");
+    for (const auto* part : {"gateway on two CPUs (plan.dts)", "escape Ctrl-]", "0x400000", "kernel at frame 0x1000",
+                             "ramdisk at frame", "CPU 0  gateway.0 (16)", "lan0  address 10.0.0.1/24", "Partition gateway",
+                             "domain   1", "mac 00:16:3e:27:95:c0, bridge lan0", "on_crash restart", "0xffffffff81000000",
+                             "start info", "console ring", "page tables", "boot stack", "physical-to-machine list",
+                             "1 console", "entry 0 console, entry 1 store", "Totals"})
+        STRCMP_CONTAINS(part, map.c_str());
+}
+
+TEST(Driver, the_same_input_gives_the_same_bytes)
+{
+    build(gateway, "one");
+    build(gateway, "two");
+    CHECK(folder.read("one/bulkhead.elf") == folder.read("two/bulkhead.elf"));
+    CHECK(folder.read("one/map.txt") == folder.read("two/map.txt"));
+    CHECK(folder.read("one/bulkhead.elf").find(folder.path()) == std::string::npos);
+}
+
+TEST(Driver, partitions_with_the_same_kernel_share_its_payloads)
+{
+    build("/dts-v1/; / { compatible = \"bulkhead,plan\"; partitions {"
+          " a { type = \"pv\"; memory = <64>; kernel = \"vmlinuz\"; };"
+          " b { type = \"pv\"; memory = <128>; kernel = \"./vmlinuz\"; }; }; };");
+    const auto plan = dump();
+    size_t payloads = 0;
+    for (size_t at = plan.find("payload = "); at != std::string::npos; at = plan.find("payload = ", at + 1))
+        ++payloads;
+    LONGS_EQUAL(2, payloads);
+    CHECK_DUMPED(plan, "partition.b.domain = 2");
+    CHECK_DUMPED(plan, "partition.b.segment = frame 0x1000, 2 frames, payload 0");
+}
+
+TEST(Driver, paths_are_relative_to_the_plans_own_folder)
+{
+    folder.write("plans/sub/p.dts", plan_with("memory = <64>; kernel = \"../../tiny\";"));
+    const auto result = run_with({"--core", folder / "core.elf", "--output", folder / "out", folder / "plans/sub/p.dts"});
+    STRCMP_EQUAL("", result.err.c_str());
+    LONGS_EQUAL(0, result.status);
+}
+
+TEST(Driver, values_reach_the_compiled_plan)
+{
+    build("/dts-v1/; / { compatible = \"bulkhead,plan\"; escape = \"^A\"; on_panic = \"halt\"; serial = \"9600\"; partitions {"
+          " a { type = \"pv\"; memory = <64>; maxmem = <128>; kernel = \"tiny\"; priority = <7>; budget = <500>; period = <2000>;"
+          "     realtime; autostart = <0>; pv-linear-pt; grant-frames = <8>; on_watchdog = \"preserve\"; cpus = \"3\";"
+          "     reg = <0x0 0x40000000 0x0 0x8000000>; }; };"
+          " schedule { cpu3 = \"a 1000\", \"idle 500\"; }; };");
+    const auto plan = dump();
+    for (const auto* line : {"escape = 0x1", "panic_reboots = 0", "baud = 9600", "window = CPU 3, partition 0, 1000 us",
+                             "window = CPU 3, partition 65535, 500 us", "partition.a.priority = 7", "partition.a.budget_us = 500",
+                             "partition.a.period_us = 2000", "partition.a.realtime = 1", "partition.a.flags = 0x2",
+                             "partition.a.grant_frames = 8", "partition.a.on_watchdog = 2", "partition.a.cpus = 3",
+                             "partition.a.memory_frames = 16384", "partition.a.max_frames = 32768",
+                             "partition.a.range = 0x40000000, 0x8000000 bytes"})
+        CHECK_DUMPED(plan, line);
+}
+
+TEST(Driver, too_little_memory_is_refused_with_how_much_is_needed)
+{
+    const auto result = build(plan_with("memory = <16>;\nkernel = \"vmlinuz\";"));
+    CHECK_SAYS(result, "plan.dts:7: error: memory is 16 MiB, too little for \"a\"; at least 21 MiB are needed");
+    CHECK_FALSE(wrote_anything());
+    LONGS_EQUAL(0, build(plan_with("memory = <21>;\nkernel = \"vmlinuz\";")).status);
+}
+
+TEST(Driver, a_missing_kernel_or_ramdisk_is_refused_with_where_it_was_looked_for)
+{
+    const auto result = build(plan_with("memory = <64>;\nkernel = \"vmlinux\";\nramdisk = \"no.gz\";"));
+    CHECK_SAYS(result, "plan.dts:8: error: kernel \"vmlinux\" does not exist; paths are relative to the plan's folder, so put it at " + (folder / "vmlinux"));
+    CHECK_SAYS(result, "plan.dts:9: error: ramdisk \"no.gz\" does not exist");
+    CHECK_SAYS(result, "bulkhead-plan: 2 errors, nothing written");
+    LONGS_EQUAL(1, result.status);
+    CHECK_FALSE(wrote_anything());
+}
+
+TEST(Driver, a_truncated_or_unsuitable_kernel_is_refused_with_the_reason)
+{
+    const Bytes good = make_bzimage(gzip(linux_kernel()));
+    folder.write("cut", View(good).first(good.size() - 100));
+    folder.write("empty", View{});
+    folder.write("text", bytes_of("hello"));
+    folder.write("plain", bulkhead::test::make_elf(0, {bulkhead::test::load(0, Bytes(16, 1))}));
+    const auto refused_with = [this](const std::string& file, std::string_view words) {
+        const auto result = build(plan_with("memory = <64>;\nkernel = \"" + file + "\";"));
+        CHECK_SAYS(result, "plan.dts:8: error: kernel \"" + file + "\" " + std::string(words));
+    };
+    refused_with("cut", "is truncated: its bzImage needs");
+    refused_with("empty", "is empty");
+    refused_with("text", "is not a kernel");
+    refused_with("plain", "has no Xen ELF notes");
+    refused_with(".", "is a folder");
+}
+
+TEST(Driver, an_empty_ramdisk_is_refused)
+{
+    folder.write("nothing", View{});
+    CHECK_SAYS(build(plan_with("memory = <64>; kernel = \"tiny\"; ramdisk = \"nothing\";")), "ramdisk \"nothing\" is empty");
+}
+
+TEST(Driver, a_kernel_that_asks_for_its_symbols_is_warned_about)
+{
+    folder.write("bsd", bulkhead::test::make_elf(0, {bulkhead::test::load(0, Bytes(16, 1)),
+        bulkhead::test::notes_of({bulkhead::test::note(XEN_ELFNOTE_XEN_VERSION, "xen-3.0"),
+                                  bulkhead::test::note(XEN_ELFNOTE_LOADER, "generic"),
+                                  bulkhead::test::note(XEN_ELFNOTE_BSD_SYMTAB, "yes")})}));
+    const auto result = build(plan_with("memory = <64>; kernel = \"bsd\";"));
+    CHECK_SAYS(result, "warning: kernel \"bsd\" asks for its symbol table");
+    LONGS_EQUAL(0, result.status);
+}
+
+TEST(Driver, little_memory_left_for_linux_is_warned_about)
+{
+    CHECK_SAYS(build(plan_with("memory = <24>; kernel = \"vmlinuz\";")), "warning: memory leaves");
+}
+
+TEST(Driver, fixed_memory_where_the_image_is_loaded_is_refused)
+{
+    CHECK_SAYS(build(plan_with("memory = <64>; kernel = \"tiny\"; reg = <0x0 0x300000 0x0 0x4000000>;")), "overlaps the image itself");
+    CHECK_FALSE(wrote_anything());
+}
+
+TEST(Driver, errors_leave_the_last_image_alone)
+{
+    build(gateway);
+    const auto before = folder.read("out/bulkhead.elf");
+    LONGS_EQUAL(1, build(plan_with("memory = <64>;")).status);
+    CHECK(folder.read("out/bulkhead.elf") == before);
+    size_t files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "out")) {
+        (void)entry;
+        ++files;
+    }
+    LONGS_EQUAL(2, files);
+}
+
+TEST(Driver, a_folder_that_cannot_be_written_is_an_error)
+{
+    folder.write("plan.dts", gateway);
+    const auto result = run_with({"--core", folder / "core.elf", "--output", "/proc/nothing", folder / "plan.dts"});
+    LONGS_EQUAL(1, result.status);
+    CHECK_SAYS(result, "cannot make the folder");
+    folder.write("taken/bulkhead.elf/x", "a folder where the image should go");
+    const auto taken = run_with({"--core", folder / "core.elf", "--output", folder / "taken", folder / "plan.dts"});
+    CHECK_SAYS(taken, "cannot write");
+    CHECK_FALSE(std::filesystem::exists(folder / "taken/map.txt"));
+}
+
+TEST(Driver, a_wrong_core_is_named)
+{
+    folder.write("core.elf", tiny_kernel());
+    CHECK_SAYS(build(gateway), "core.elf has no section .plan_anchor");
+    folder.write("core.elf", "nonsense");
+    CHECK_SAYS(build(gateway), "core.elf is not an ELF file");
+}
+
+TEST(Driver, a_syntax_error_is_dtcs)
+{
+    const auto result = build("/dts-v1/;\n/ {\n");
+    LONGS_EQUAL(1, result.status);
+    CHECK_SAYS(result, "syntax error");
+}
+
+TEST(Driver, the_command_line_is_checked)
+{
+    LONGS_EQUAL(2, run_with({}).status);
+    LONGS_EQUAL(2, run_with({"--core"}).status);
+    LONGS_EQUAL(2, run_with({"--wrong"}).status);
+    LONGS_EQUAL(2, run_with({"--core", "a", "--output", "b", "c", "d"}).status);
+    LONGS_EQUAL(2, run_with({"--core", "a", "p.dts"}).status);
+    LONGS_EQUAL(0, run_with({"--help"}).status);
+    CHECK_SAYS(run_with({"--core", folder / "none", "--output", "b", "c"}), "none does not exist");
+    CHECK_SAYS(run_with({"--dump", folder / "core.elf"}), "holds no plan");
+}
+
+TEST(Driver, a_damaged_image_does_not_dump)
+{
+    build(gateway);
+    const auto good = folder.read("out/bulkhead.elf");
+    const size_t plan = 0x1000;  // behind the small core
+    STRCMP_EQUAL("BBHPLAN1", good.substr(plan, 8).c_str());
+    for (size_t at = plan; at < plan + 900; at += 3) {
+        auto image = good;
+        image[at] = static_cast<char>(image[at] ^ 0x20);
+        folder.write("bad.elf", image);
+        LONGS_EQUAL(1, run_with({"--dump", folder / "bad.elf"}).status);
+    }
+    auto payload = good;
+    payload.back() = static_cast<char>(payload.back() ^ 0x20);
+    folder.write("bad.elf", payload);
+    CHECK_SAYS(run_with({"--dump", folder / "bad.elf"}), "damaged payload");
+}
+
+TEST(Driver, every_truncation_of_an_image_is_refused)
+{
+    build(plan_with("memory = <64>; kernel = \"tiny\";"));
+    const auto good = folder.read("out/bulkhead.elf");
+    for (size_t length = 0; length < good.size(); length += 97) {
+        folder.write("cut.elf", good.substr(0, length));
+        LONGS_EQUAL(1, run_with({"--dump", folder / "cut.elf"}).status);
+    }
+}
