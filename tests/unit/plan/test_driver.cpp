@@ -341,7 +341,9 @@ TEST(Driver, a_damaged_image_does_not_dump)
     const auto good = folder.read("out/bulkhead.elf");
     const size_t plan = 0x1000;  // behind the small core
     STRCMP_EQUAL("BBHPLAN1", good.substr(plan, 8).c_str());
-    for (size_t at = plan; at < plan + 900; at += 3) {
+    const Bytes good_bytes(good.begin(), good.end());
+    const auto tables_bytes = read_at<bulkhead::plan::Header>(good_bytes, plan)->tables_bytes;
+    for (size_t at = plan; at < plan + tables_bytes; at += 3) {
         auto image = good;
         image[at] = static_cast<char>(image[at] ^ 0x20);
         folder.write("bad.elf", image);
