@@ -87,7 +87,7 @@ class Box:
         if len(self.control_path) > 100:
             self.control_path = f"/tmp/bulkhead-{os.getpid()}-{id(self)}.qmp"
         boot = ["-kernel", image] if iso is None else ["-cdrom", iso, "-boot", "d"]
-        self.command = [
+        self.qemu_command = [
             "qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", cpu, "-machine", machine,
             "-smp", str(cpus), "-m", str(memory), *boot, "-nodefaults", "-display", "none",
             "-monitor", "none", "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
@@ -96,8 +96,8 @@ class Box:
     def __enter__(self):
         os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
         self.log = open(self.log_path, "wb")
-        self.log.write((" ".join(self.command) + "\n").encode())
-        self.qemu = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.log.write((" ".join(self.qemu_command) + "\n").encode())
+        self.qemu = subprocess.Popen(self.qemu_command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, bufsize=0)
         threading.Thread(target=self._read, daemon=True).start()
         return self
