@@ -2,8 +2,6 @@
 // Arithmetic between TSC ticks and nanoseconds, and of calendar dates. No hardware.
 #pragma once
 
-#include "machine/clock.hpp"
-
 #include <cstdint>
 #include <optional>
 

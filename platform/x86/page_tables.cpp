@@ -3,7 +3,8 @@
 
 #include "core/boot_allocator.hpp"
 #include "core/panic.hpp"
-#include "machine/memory.hpp"
+// In angle brackets, so that unit tests can put a fake first.
+#include <machine/memory.hpp>
 
 #include <cstring>
 

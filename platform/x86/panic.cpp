@@ -101,11 +101,13 @@ void print_registers(const GuestFrame& frame)
     print_control_registers();
 }
 
-void print_address(uint64_t address)
+// A return address may lie behind the end of a function whose last act is a call that never returns.
+void print_address(uint64_t address, bool is_return)
 {
     const plan::Symbol* symbol = nullptr;
+    const uint64_t inside = is_return ? address - 1 : address;
     if (known_plan != nullptr)
-        symbol = find_symbol(plan::table<plan::Symbol>(*known_plan, known_plan->symbols), address);
+        symbol = find_symbol(plan::table<plan::Symbol>(*known_plan, known_plan->symbols), inside);
     if (symbol != nullptr)
         print("  %016lx %s+%#lx\n", address, plan::name_of(*known_plan, *symbol), address - symbol->address);
     else
@@ -116,7 +118,7 @@ void print_address(uint64_t address)
 void print_back_trace(const GuestFrame& frame, uint32_t number)
 {
     constexpr uint16_t privilege = 3;
-    print_address(frame.rip);
+    print_address(frame.rip, frame.cs == 0);
     if ((frame.cs & privilege) != 0)
         return;
     const uint64_t block = layout::cpu_blocks + number * layout::cpu_block_size;
@@ -133,7 +135,7 @@ void print_back_trace(const GuestFrame& frame, uint32_t number)
     std::array<uint64_t, 24> addresses;
     const size_t found = trace_back(frame.rbp, usable, addresses);
     for (size_t i = 0; i < found; ++i)
-        print_address(addresses[i]);
+        print_address(addresses[i], true);
 }
 
 void print_other_cpus()
