@@ -10,6 +10,7 @@
 #include "core/pv/bounce.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/schedule.hpp"
+#include "core/trace.hpp"
 #include "core/vcpu_time.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/switch.hpp"
@@ -37,6 +38,8 @@ void unload(Cpu& cpu)
     cpu.loaded = nullptr;
 }
 
+uint64_t trace_name(const Vcpu& vcpu) { return uint64_t{vcpu.partition->id.raw()} << 16 | vcpu.number.raw(); }
+
 // Takes the running vCPU off. It stays loaded in case it comes back, unless its life has ended: then
 // the partition's home CPU waits for its tables to be let go.
 void leave_current(Cpu& cpu, const GuestFrame& frame)
@@ -44,6 +47,7 @@ void leave_current(Cpu& cpu, const GuestFrame& frame)
     Vcpu* vcpu = cpu.current;
     if (vcpu == nullptr)
         return;
+    trace(TraceEvent::vcpu_leave, trace_name(*vcpu));
     vcpu->registers = frame;
     cpu.current = nullptr;
     runstate_switch_out(*vcpu);
@@ -74,6 +78,7 @@ void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
     }
     frame = next.registers;
     cpu.current = &next;
+    trace(TraceEvent::vcpu_enter, trace_name(next));
     runstate_switch_in(next);
 }
 

@@ -11,7 +11,8 @@ namespace bulkhead {
 enum class TraceEvent : uint8_t {
     hypercall,      // a: number, b: first argument
     trap,           // a: vector and error code << 32, b: guest's rip
-    vcpu_switch,    // a: domain << 16 | vcpu (all ones: idle), b: same of the former one
+    vcpu_enter,     // a: domain << 16 | vcpu
+    vcpu_leave,     // the same
     interrupt,      // a: vector
 };
 

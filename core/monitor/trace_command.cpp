@@ -39,14 +39,10 @@ const TraceRecord* first_behind(size_t cpu, const Place& place)
     return low < count ? &record_at(ring, low) : nullptr;
 }
 
-void put_vcpu(uint64_t domain_and_vcpu, TextOut& out)
+void put_vcpu(const char* what, uint64_t domain_and_vcpu, TextOut& out)
 {
-    if (domain_and_vcpu == ~uint64_t{0}) {
-        out.put("idle");
-        return;
-    }
     const Partition* partition = find_partition(DomainId(static_cast<uint16_t>(domain_and_vcpu >> 16)));
-    out.print("%s vCPU %llu", partition != nullptr ? partition->name() : "?", wide(domain_and_vcpu & 0xffff));
+    out.print("%-9s  %s vCPU %llu\n", what, partition != nullptr ? partition->name() : "?", wide(domain_and_vcpu & 0xffff));
 }
 
 void put_record(const TraceRecord& record, size_t cpu, TextOut& out)
@@ -61,12 +57,11 @@ void put_record(const TraceRecord& record, size_t cpu, TextOut& out)
         out.print("trap       %llu, error %#llx, at %#llx\n", wide(record.a & 0xffff'ffff), wide(record.a >> 32),
                   wide(record.b));
         break;
-    case TraceEvent::vcpu_switch:
-        out.put("switch     ");
-        put_vcpu(record.b, out);
-        out.put(" -> ");
-        put_vcpu(record.a, out);
-        out.put("\n");
+    case TraceEvent::vcpu_enter:
+        put_vcpu("enters", record.a, out);
+        break;
+    case TraceEvent::vcpu_leave:
+        put_vcpu("leaves", record.a, out);
         break;
     case TraceEvent::interrupt:
         out.print("interrupt  %#llx\n", wide(record.a));

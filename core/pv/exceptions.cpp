@@ -9,6 +9,7 @@
 #include "core/pv/descriptors.hpp"
 #include "core/pv/emulate.hpp"
 #include "core/pv/entry_points.hpp"
+#include "core/trace.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/layout.hpp"
@@ -88,10 +89,13 @@ void no_device(Vcpu& vcpu, GuestFrame& frame)
     inject_exception(vcpu, frame, device_not_available);
 }
 
+uint64_t trap_number(const GuestFrame& frame) { return frame.vector | uint64_t{frame.error_code} << 32; }
+
 }  // namespace
 
 void handle_guest_exception(GuestFrame& frame)
 {
+    trace(TraceEvent::trap, trap_number(frame), frame.rip);
     Vcpu& vcpu = *this_cpu().current;
     switch (frame.vector) {
     case debug:
@@ -112,6 +116,7 @@ void handle_guest_exception(GuestFrame& frame)
 
 void handle_guest_page_fault(GuestFrame& frame)
 {
+    trace(TraceEvent::trap, trap_number(frame), frame.rip);
     const uint64_t address = machine::read_cr2();
     const uint32_t error = frame.error_code;
     Vcpu& vcpu = *this_cpu().current;

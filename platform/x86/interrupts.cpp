@@ -3,6 +3,7 @@
 
 #include "core/cpu.hpp"
 #include "core/pv/entry_points.hpp"
+#include "core/trace.hpp"
 #include "machine/clock.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/this_cpu.hpp"
@@ -42,6 +43,7 @@ void handle_interrupt(uint8_t vector)
 {
     Cpu& cpu = this_cpu();
     ++cpu.interrupts;
+    trace(TraceEvent::interrupt, vector);
     counts[vector].fetch_add(1, std::memory_order_relaxed);
     switch (vector) {
     case vector_timer: timer_expired(cpu); break;

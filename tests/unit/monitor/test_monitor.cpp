@@ -433,7 +433,7 @@ TEST(Monitor, shows_open_event_channels_only)
     fake::ports[3] = {PortState::interdomain, 0, DomainId(2), 9, false, false};
     fake::ports[4095] = {PortState::unbound, 0, DomainId(7), 0, false, false};
     const std::string text = run("events gateway");
-    CHECK_SHOWS(text, "     1  core             0                   \r\n");
+    CHECK_SHOWS(text, "     1  core             0                   the core\r\n");
     CHECK_SHOWS(text, "     2  virq             1  yes      yes     virq 0\r\n");
     CHECK_SHOWS(text, "logger port 9\r\n");
     CHECK_SHOWS(text, "  4095  unbound          0                   for domain 7\r\n");
@@ -621,11 +621,11 @@ TEST(Monitor, switches_the_trace_and_shows_it_in_the_order_of_time)
     };
     add(1, 1'000'000'001, TraceEvent::trap, 14 | uint64_t{2} << 32, 0xffffffff81000000);
     add(0, 1'000'000'002, TraceEvent::hypercall, 17, 0);
-    add(1, 1'000'000'002, TraceEvent::vcpu_switch, 1 << 16 | 1, ~uint64_t{0});
+    add(1, 1'000'000'002, TraceEvent::vcpu_enter, 1 << 16 | 1, 0);
     add(0, 1'000'000'003, TraceEvent::interrupt, 0xf0, 0);
     STRCMP_EQUAL("     1.000000001  CPU 1   trap       14, error 0x2, at 0xffffffff81000000\r\n"
                  "     1.000000002  CPU 0   hypercall  xen_version(0)\r\n"
-                 "     1.000000002  CPU 1   switch     idle -> gateway vCPU 1\r\n"
+                 "     1.000000002  CPU 1   enters     gateway vCPU 1\r\n"
                  "     1.000000003  CPU 0   interrupt  0xf0\r\n",
                  run("trace show").c_str());
     for (uint64_t i = 0; i < 600; ++i)
@@ -635,13 +635,28 @@ TEST(Monitor, switches_the_trace_and_shows_it_in_the_order_of_time)
     CHECK_SHOWS(run("trace off"), "trace is off.");
 }
 
-TEST(Monitor, stops_long_output_on_control_c_and_takes_no_other_key_meanwhile)
+TEST(Monitor, stops_long_output_on_control_c_and_forgets_what_was_typed)
 {
     keys("part gateway dump 0 0x10000\r");
     CHECK(monitor.run.step != nullptr);
-    STRCMP_EQUAL("", keys("help\r").c_str());
+    STRCMP_EQUAL("", keys("help\r").c_str());   // forgotten
     STRCMP_EQUAL("^C\r\n\rbulkhead> \x1b[K", keys("\x03").c_str());
     CHECK(monitor.run.step == nullptr);
+}
+
+TEST(Monitor, does_what_was_typed_ahead_after_the_command)
+{
+    keys("part gateway dump 0 100\r");
+    STRCMP_EQUAL("", keys("trace\rev\t").c_str());
+    std::string shown;
+    for (int i = 0; i < 200; ++i) {
+        TextOut out;
+        if (!monitor_fill(out))
+            break;
+        shown += out.view();
+    }
+    CHECK_SHOWS(shown, "bulkhead> \x1b[Ktrace\r\ntrace is off");
+    STRCMP_EQUAL("events ", std::string(monitor.editor.line()).c_str());
 }
 
 TEST(Monitor, draws_its_prompt_again_only_when_it_waits_for_a_line)
