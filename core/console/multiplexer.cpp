@@ -169,19 +169,20 @@ bool Multiplexer::fill_overview(TextOut& out, Nanoseconds now)
     return false;
 }
 
-// The core's lines in the other views: between the partition's control sequences, and not for ever
-// after it.
+// The core's lines in the other views: between the partition's lines, at least between its control
+// sequences, and not for ever after it.
 bool Multiplexer::fill_core_line(TextOut& out, Nanoseconds now)
 {
     ConsoleSource& core = core_source();
     if (quiet_ || !ready(core, now))
         return false;
-    if (view_ == View::partition && !raw_at_rest_) {
+    if (view_ == View::partition && !(raw_at_rest_ && column_zero_)) {
         const ConsoleSource& partition = console_source(attached_);
         const bool idle = partition.log_end.load(std::memory_order_relaxed) == partition.shown.position;
         if (!idle && ++core_waits_ < core_waits_at_most)
             return false;
-        out.put_raw("\x18");
+        if (!raw_at_rest_)
+            out.put_raw("\x18");
         raw_at_rest_ = true;
     }
     core_waits_ = 0;
@@ -197,7 +198,7 @@ bool Multiplexer::fill_raw(ConsoleSource& source, TextOut& out)
     {
         LockGuard guard(source.lock);
         skipped = skip_backlog(source);
-        length = next_raw(source.log, source.shown, raw);
+        length = next_raw(source.log, source.shown, raw, core_waits_ != 0);
     }
     if (length == 0)
         return false;

@@ -201,7 +201,7 @@ bool next_piece(const TextLog& log, LogCursor& cursor, uint64_t end, std::span<c
     return true;
 }
 
-size_t next_raw(const TextLog& log, LogCursor& cursor, std::span<char> buffer)
+size_t next_raw(const TextLog& log, LogCursor& cursor, std::span<char> buffer, bool one_line)
 {
     (void)catch_up(log, cursor);
     size_t length = 0;
@@ -215,6 +215,8 @@ size_t next_raw(const TextLog& log, LogCursor& cursor, std::span<char> buffer)
         if (byte == '\n') {
             ++cursor.lines;
             cursor.in_line = false;
+            if (one_line)
+                break;
         }
     }
     return length;

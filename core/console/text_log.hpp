@@ -81,7 +81,8 @@ struct LogPiece {
 [[nodiscard]] bool next_piece(const TextLog& log, LogCursor& cursor, uint64_t end, std::span<char> buffer,
                               LogPiece& piece);
 // The same as a stream of raw bytes, newlines included and stamps left out. Returns the count.
-[[nodiscard]] size_t next_raw(const TextLog& log, LogCursor& cursor, std::span<char> buffer);
+// No more than one line, if that is wanted.
+[[nodiscard]] size_t next_raw(const TextLog& log, LogCursor& cursor, std::span<char> buffer, bool one_line = false);
 // Whether a newline or at least `bytes` of text lie between the cursor and the end.
 [[nodiscard]] bool has_whole_line(const TextLog& log, const LogCursor& cursor, size_t bytes);
 // Moves a cursor forward to the start of a line so that at most `keep_bytes` and `keep_lines` are

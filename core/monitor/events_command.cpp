@@ -28,6 +28,9 @@ void put_peer(const PortInfo& info, TextOut& out)
     case PortState::virq:
         out.print("virq %u", info.peer);
         break;
+    case PortState::core:
+        out.put("the core");
+        break;
     default:
         break;
     }

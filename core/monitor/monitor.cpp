@@ -2,6 +2,7 @@
 // Keys into lines, lines into commands, commands into slices of output. CPU 0, console_work().
 #include "core/monitor/monitor.hpp"
 
+#include "core/console/source.hpp"
 #include "core/console/view.hpp"
 #include "core/monitor/command.hpp"
 #include "core/monitor/completion.hpp"
@@ -14,6 +15,7 @@ namespace {
 struct Monitor {
     LineEditor editor;
     CommandRun run;
+    InputQueue typed_ahead;        // while a command runs; full: the rest is dropped
 };
 constinit Monitor monitor{};
 
@@ -22,6 +24,7 @@ void give_up_command()
     if (monitor.run.step != nullptr && monitor.run.give_up != nullptr)
         monitor.run.give_up(monitor.run);
     monitor.run = CommandRun{};
+    monitor.typed_ahead.clear();
 }
 
 void start_command(std::string_view line, TextOut& out)
@@ -73,8 +76,10 @@ void monitor_key(uint8_t byte, TextOut& out)
             give_up_command();
             out.put("^C\n");
             monitor.editor.start(out);
+        } else {
+            (void)monitor.typed_ahead.put(static_cast<char>(byte));
         }
-        return;   // what is typed ahead would be shown in the middle of the output
+        return;
     }
     switch (monitor.editor.key(byte, out)) {
     case LineEditor::Event::line:
@@ -96,8 +101,12 @@ void monitor_key(uint8_t byte, TextOut& out)
 bool monitor_fill(TextOut& out)
 {
     CommandRun& run = monitor.run;
-    if (run.step == nullptr)
+    if (run.step == nullptr && monitor.typed_ahead.empty())
         return false;
+    if (run.step == nullptr) {
+        monitor_key(static_cast<uint8_t>(monitor.typed_ahead.take()), out);
+        return true;
+    }
     run.waiting = false;
     if (!run.step(run, out)) {
         run = CommandRun{};

@@ -358,6 +358,18 @@ TEST(Console, does_not_break_a_control_sequence_for_a_line_of_the_core)
     CHECK(seen().find("red\r\ncore    | now") != std::string::npos);
 }
 
+TEST(Console, shows_a_line_of_the_core_between_two_lines_of_the_attached_partition)
+{
+    start();
+    typed("1");
+    fake::uart_room = 10;
+    fake::guest_write_all(0, std::string(250, 'x') + "first\r\nsecond\r\nthird\r\n");
+    run(5);
+    bulkhead::log("now");
+    fake::uart_room = fake::no_limit;
+    CHECK(seen().find("first\r\ncore    | now\r\nsecond\r\nthird\r\n") != std::string::npos);
+}
+
 TEST(Console, ends_a_control_sequence_that_is_never_finished_for_a_line_of_the_core)
 {
     start();
