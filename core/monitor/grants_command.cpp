@@ -6,7 +6,6 @@
 #include "core/partition.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace bulkhead {
 
@@ -32,9 +31,8 @@ const char* kind_of(uint16_t flags)
 void put_head(const Partition& partition, TextOut& out)
 {
     const GrantTable& grants = partition.grants;
-    const uint64_t pins = std::accumulate(grants.pins_by.begin(), grants.pins_by.end(), uint64_t{0});
-    out.print("%s: table of %u frame%s (at most %u), in use %llu times; maps %u of others\n", partition.name(),
-              grants.frames, grants.frames == 1 ? "" : "s", grants.max_frames, wide(pins), grants.mappings_in_use);
+    out.print("%s: table of %u frame%s, at most %u; maps %u of others\n", partition.name(),
+              grants.frames, grants.frames == 1 ? "" : "s", grants.max_frames, grants.mappings_in_use);
 }
 
 void put_grant(size_t reference, const GrantInfo& info, TextOut& out)

@@ -456,7 +456,7 @@ TEST(Monitor, shows_grants_that_are_in_use)
     fake::grants[9] = {GTF_permit_access | GTF_readonly, DomainId(2), Mfn(0x1235), 1, 0};
     fake::grants[10] = {GTF_transitive, DomainId(9), Mfn(1), 0, 0};
     const std::string text = run("grants gateway");
-    CHECK_SHOWS(text, "gateway: table of 1 frame (at most 64)");
+    CHECK_SHOWS(text, "gateway: table of 1 frame, at most 64; maps 0 of others");
     CHECK_SHOWS(text, "      0  core                    0x1234  read, write     0        0\r\n");
     CHECK_SHOWS(text, "      9  logger                  0x1235  read            1        0\r\n");
     CHECK_SHOWS(text, "     10  ?");
