@@ -100,10 +100,13 @@ void loopback_transfer() {
     const int in = accept(listener, nullptr, nullptr);
     require(in >= 0, "accept");
     Pattern pattern(5);
-    for (std::size_t received = 0; received < total; received += 8) {
-        std::uint64_t word = 0;
-        require(recv(in, &word, sizeof word, MSG_WAITALL) == sizeof word, "receive over loopback");
-        require(word == pattern.next(), "bytes over loopback");
+    std::vector<std::uint64_t> words(512);
+    for (std::size_t received = 0; received < total; received += words.size() * 8) {
+        const auto bytes = static_cast<ssize_t>(words.size() * 8);
+        require(recv(in, words.data(), words.size() * 8, MSG_WAITALL) == bytes, "receive over loopback");
+        for (const std::uint64_t word : words) {
+            require(word == pattern.next(), "bytes over loopback");
+        }
     }
     sender.join();
     close(in);
