@@ -10,6 +10,7 @@
 #include "platform/x86/layout.hpp"
 #include "platform/x86/start.hpp"
 #include "platform/x86/uart.hpp"
+#include "platform/x86/start_only.hpp"
 
 extern "C" {
 [[noreturn]] void boot_main(uint32_t kind, uint64_t information, uint64_t entry_tsc);
@@ -42,7 +43,7 @@ const void* first_4g(uint64_t address, uint64_t size_bytes)
     x86::halt_for_ever();
 }
 
-const char* read_information(uint32_t kind, uint64_t information)
+START_ONLY const char* read_information(uint32_t kind, uint64_t information)
 {
     switch (kind) {
     case BOOT_ENTRY_PVH: return boot::read_pvh(first_4g, information, boot_info);
@@ -51,7 +52,7 @@ const char* read_information(uint32_t kind, uint64_t information)
     }
 }
 
-void note_image()
+START_ONLY void note_image()
 {
     const uint64_t core_end = reinterpret_cast<uint64_t>(image_end) - LAYOUT_CORE_BASE + LAYOUT_CORE_PHYSICAL;
     boot_info.image_begin = HostPhysical(LAYOUT_CORE_PHYSICAL);
@@ -74,7 +75,7 @@ void note_image()
 
 }  // namespace bulkhead
 
-void boot_main(uint32_t kind, uint64_t information, uint64_t entry_tsc)
+START_ONLY void boot_main(uint32_t kind, uint64_t information, uint64_t entry_tsc)
 {
     using namespace bulkhead;
     uart_start();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/memory_map.hpp"
+#include "platform/x86/start_only.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -30,7 +31,7 @@ MemoryKind kind_of_type(uint32_t type)
 
 }  // namespace
 
-void MemoryMap::add(uint64_t base, uint64_t size_bytes, uint32_t type)
+START_ONLY void MemoryMap::add(uint64_t base, uint64_t size_bytes, uint32_t type)
 {
     if (size_bytes == 0)
         return;
@@ -42,7 +43,7 @@ void MemoryMap::add(uint64_t base, uint64_t size_bytes, uint32_t type)
     entries_[count_++] = {base, end, kind_of_type(type)};
 }
 
-MemoryKind MemoryMap::kind_of(uint64_t address, bool& covered) const
+START_ONLY MemoryKind MemoryMap::kind_of(uint64_t address, bool& covered) const
 {
     MemoryKind kind = MemoryKind::usable;
     covered = false;
@@ -57,7 +58,7 @@ MemoryKind MemoryMap::kind_of(uint64_t address, bool& covered) const
 }
 
 // Between two neighbouring boundaries nothing changes, so one look at each such piece is enough.
-void MemoryMap::finish(BootInfo& info) const
+START_ONLY void MemoryMap::finish(BootInfo& info) const
 {
     std::array<uint64_t, 2 * std::tuple_size_v<decltype(entries_)>> boundaries;
     uint32_t boundary_count = 0;

@@ -2,6 +2,7 @@
 // BootInfo from the Multiboot2 hand-over. Source: Multiboot2 Specification 2.0, "Boot information".
 #include "boot/loader_view.hpp"
 #include "boot/memory_map.hpp"
+#include "platform/x86/start_only.hpp"
 
 #include <cstddef>
 
@@ -53,7 +54,7 @@ struct Reader {
     const char* read_memory_map(uint64_t address, uint32_t size);
 };
 
-const char* Reader::read_memory_map(uint64_t address, uint32_t size)
+START_ONLY const char* Reader::read_memory_map(uint64_t address, uint32_t size)
 {
     MemoryMapTag tag;
     if (size < sizeof(tag) || !read_physical(view, address, tag))
@@ -70,7 +71,7 @@ const char* Reader::read_memory_map(uint64_t address, uint32_t size)
     return nullptr;
 }
 
-const char* Reader::read_tag(uint64_t address, const TagHeader& tag)
+START_ONLY const char* Reader::read_tag(uint64_t address, const TagHeader& tag)
 {
     const uint64_t content = address + sizeof(tag);
     const uint64_t content_bytes = tag.size - sizeof(tag);
@@ -99,7 +100,7 @@ const char* Reader::read_tag(uint64_t address, const TagHeader& tag)
 
 }  // namespace
 
-const char* read_multiboot2(PhysicalView view, uint64_t information, BootInfo& info)
+START_ONLY const char* read_multiboot2(PhysicalView view, uint64_t information, BootInfo& info)
 {
     InformationHeader header;
     if (information % 8 != 0 || !read_physical(view, information, header))

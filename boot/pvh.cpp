@@ -2,6 +2,7 @@
 // BootInfo from the PVH hand-over. Source: xen/include/public/arch-x86/hvm/start_info.h.
 #include "boot/loader_view.hpp"
 #include "boot/memory_map.hpp"
+#include "platform/x86/start_only.hpp"
 
 extern "C" {
 #include <xen/xen.h>
@@ -15,7 +16,7 @@ namespace {
 constexpr uint32_t most_entries = 4096;
 }
 
-void copy_text(PhysicalView view, uint64_t address, uint64_t limit, char* to, size_t to_bytes)
+START_ONLY void copy_text(PhysicalView view, uint64_t address, uint64_t limit, char* to, size_t to_bytes)
 {
     size_t length = 0;
     while (length + 1 < to_bytes && length < limit) {
@@ -27,7 +28,7 @@ void copy_text(PhysicalView view, uint64_t address, uint64_t limit, char* to, si
     to[length] = '\0';
 }
 
-const char* read_pvh(PhysicalView view, uint64_t start_info, BootInfo& info)
+START_ONLY const char* read_pvh(PhysicalView view, uint64_t start_info, BootInfo& info)
 {
     hvm_start_info start;
     if (!read_physical(view, start_info, start))

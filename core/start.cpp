@@ -19,6 +19,7 @@
 #include "core/pv/entry_points.hpp"
 #include "core/pv/start_of_day.hpp"
 #include "core/schedule.hpp"
+#include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
 #include "machine/relax.hpp"
@@ -82,6 +83,7 @@ void core_main(const BootInfo& info)
     init_partition_consoles();
     print_partitions(plan);
     close_boot_allocator();
+    machine::unmap_start_code();
     start_console_interrupts();
     start_partitions();
     released.store(true, std::memory_order_release);

@@ -3,6 +3,7 @@
 #include "platform/x86/acpi.hpp"
 
 #include "platform/x86/acpi_reader.hpp"
+#include "platform/x86/start_only.hpp"
 
 namespace bulkhead {
 
@@ -35,7 +36,7 @@ struct Reader {
     void read_root(const Root& root);
 };
 
-Bytes Reader::bytes_at(uint64_t address, uint64_t size) const
+START_ONLY Bytes Reader::bytes_at(uint64_t address, uint64_t size) const
 {
     const void* at = view(address, size);
     if (at == nullptr)
@@ -44,7 +45,7 @@ Bytes Reader::bytes_at(uint64_t address, uint64_t size) const
 }
 
 // The whole table, or nothing if it cannot be used. Either way it is listed.
-Bytes Reader::table_at(uint64_t address)
+START_ONLY Bytes Reader::table_at(uint64_t address)
 {
     const Bytes header = bytes_at(address, header_bytes);
     if (header.size() == 0)
@@ -66,7 +67,7 @@ Bytes Reader::table_at(uint64_t address)
     return entry.usable ? table : Bytes({});
 }
 
-bool Reader::read_rsdp(uint64_t address, Root& root) const
+START_ONLY bool Reader::read_rsdp(uint64_t address, Root& root) const
 {
     const Bytes old = bytes_at(address, rsdp_old_bytes);
     if (!old.has_text(0, "RSD PTR ", 8) || old.sum() != 0)
@@ -82,7 +83,7 @@ bool Reader::read_rsdp(uint64_t address, Root& root) const
     return root.address != 0;
 }
 
-uint64_t Reader::search_rsdp(uint64_t begin, uint64_t end) const
+START_ONLY uint64_t Reader::search_rsdp(uint64_t begin, uint64_t end) const
 {
     for (uint64_t at = begin; at < end; at += 16) {
         Root root;
@@ -93,7 +94,7 @@ uint64_t Reader::search_rsdp(uint64_t begin, uint64_t end) const
 }
 
 // Source: "Finding the RSDP on IA-PC Systems".
-uint64_t Reader::find_rsdp() const
+START_ONLY uint64_t Reader::find_rsdp() const
 {
     constexpr uint64_t ebda_segment_at = 0x40E;
     const uint64_t ebda = uint64_t{bytes_at(ebda_segment_at, 2).get<uint16_t>(0)} << 4;
@@ -103,7 +104,7 @@ uint64_t Reader::find_rsdp() const
     return search_rsdp(0xE0000, 0x100000);
 }
 
-void Reader::read_table(uint64_t address)
+START_ONLY void Reader::read_table(uint64_t address)
 {
     const Bytes table = table_at(address);
     uint64_t dsdt = 0;
@@ -125,7 +126,7 @@ void Reader::read_table(uint64_t address)
         acpi_reader::find_s5(table_at(dsdt), facts);
 }
 
-void Reader::read_root(const Root& root)
+START_ONLY void Reader::read_root(const Root& root)
 {
     const Bytes table = table_at(root.address);
     const char* signature = root.entry_bytes == 8 ? "XSDT" : "RSDT";
@@ -145,7 +146,7 @@ void Reader::read_root(const Root& root)
 
 }  // namespace
 
-void read_acpi(AcpiView view, HostPhysical rsdp, AcpiFacts& facts)
+START_ONLY void read_acpi(AcpiView view, HostPhysical rsdp, AcpiFacts& facts)
 {
     facts = AcpiFacts{};
     Reader reader{view, facts};
@@ -161,6 +162,6 @@ void read_acpi(AcpiView view, HostPhysical rsdp, AcpiFacts& facts)
 }
 
 const AcpiFacts& acpi() { return the_facts; }
-void init_acpi(AcpiView view, HostPhysical rsdp) { read_acpi(view, rsdp, the_facts); }
+START_ONLY void init_acpi(AcpiView view, HostPhysical rsdp) { read_acpi(view, rsdp, the_facts); }
 
 }  // namespace bulkhead

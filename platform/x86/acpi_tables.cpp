@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The tables themselves. Offsets are those of the ACPI Specification's tables of fields.
 #include "platform/x86/acpi_reader.hpp"
+#include "platform/x86/start_only.hpp"
 
 namespace bulkhead::acpi_reader {
 
 namespace {
 
-AcpiRegister register_at(const Bytes& table, size_t offset)
+START_ONLY AcpiRegister register_at(const Bytes& table, size_t offset)
 {
     const auto space = table.get<uint8_t>(offset);
     const auto address = table.get<uint64_t>(offset + 4);
@@ -16,7 +17,7 @@ AcpiRegister register_at(const Bytes& table, size_t offset)
 }
 
 // The extended field where it is filled in, else the old 32-bit port number.
-AcpiRegister block(const Bytes& table, size_t extended_offset, size_t old_offset, uint8_t width_bits)
+START_ONLY AcpiRegister block(const Bytes& table, size_t extended_offset, size_t old_offset, uint8_t width_bits)
 {
     const AcpiRegister extended = register_at(table, extended_offset);
     if (extended.address != 0)
@@ -24,7 +25,7 @@ AcpiRegister block(const Bytes& table, size_t extended_offset, size_t old_offset
     return {AcpiRegister::io, width_bits, table.get<uint32_t>(old_offset)};
 }
 
-void add_cpu(AcpiFacts& facts, uint32_t apic_id, uint32_t flags)
+START_ONLY void add_cpu(AcpiFacts& facts, uint32_t apic_id, uint32_t flags)
 {
     constexpr uint32_t enabled = 1;
     if ((flags & enabled) == 0)
@@ -38,7 +39,7 @@ void add_cpu(AcpiFacts& facts, uint32_t apic_id, uint32_t flags)
         facts.apic_ids[facts.cpu_count++] = apic_id;
 }
 
-void add_override(AcpiFacts& facts, const Bytes& entry)
+START_ONLY void add_override(AcpiFacts& facts, const Bytes& entry)
 {
     if (facts.override_count == facts.overrides.size())
         return;
@@ -52,7 +53,7 @@ void add_override(AcpiFacts& facts, const Bytes& entry)
 }  // namespace
 
 // Source: "Multiple APIC Description Table (MADT)".
-void read_madt(const Bytes& table, AcpiFacts& facts)
+START_ONLY void read_madt(const Bytes& table, AcpiFacts& facts)
 {
     enum Type : uint8_t {
         local_apic = 0,
@@ -92,7 +93,7 @@ void read_madt(const Bytes& table, AcpiFacts& facts)
 }
 
 // Source: "Fixed ACPI Description Table (FADT)".
-void read_fadt(const Bytes& table, AcpiFacts& facts, uint64_t& dsdt)
+START_ONLY void read_fadt(const Bytes& table, AcpiFacts& facts, uint64_t& dsdt)
 {
     constexpr uint32_t flag_timer_32bit = 1u << 8;
     constexpr uint32_t flag_reset = 1u << 10;
@@ -120,7 +121,7 @@ void read_fadt(const Bytes& table, AcpiFacts& facts, uint64_t& dsdt)
 }
 
 // Source: IA-PC HPET Specification, "The HPET Description Table".
-void read_hpet(const Bytes& table, AcpiFacts& facts)
+START_ONLY void read_hpet(const Bytes& table, AcpiFacts& facts)
 {
     const AcpiRegister base = register_at(table, 40);
     if (base.space == AcpiRegister::memory)
@@ -128,7 +129,7 @@ void read_hpet(const Bytes& table, AcpiFacts& facts)
 }
 
 // Source: PCI Firmware Specification, "MCFG Table Description".
-void read_mcfg(const Bytes& table, AcpiFacts& facts)
+START_ONLY void read_mcfg(const Bytes& table, AcpiFacts& facts)
 {
     constexpr size_t entry_bytes = 16;
     for (size_t at = 44; table.holds(at, entry_bytes); at += entry_bytes) {
@@ -144,7 +145,7 @@ void read_mcfg(const Bytes& table, AcpiFacts& facts)
 namespace {
 
 // An integer constant of AML. Source: "Data Objects Encoding".
-bool small_integer(const Bytes& code, size_t& at, uint8_t& value)
+START_ONLY bool small_integer(const Bytes& code, size_t& at, uint8_t& value)
 {
     constexpr uint8_t zero_op = 0x00;
     constexpr uint8_t one_op = 0x01;
@@ -167,7 +168,7 @@ bool small_integer(const Bytes& code, size_t& at, uint8_t& value)
 }  // namespace
 
 // Name (_S5, Package () {a, b, ...}) is NameOp "_S5_" PackageOp PkgLength NumElements a b.
-void find_s5(const Bytes& table, AcpiFacts& facts)
+START_ONLY void find_s5(const Bytes& table, AcpiFacts& facts)
 {
     constexpr uint8_t name_op = 0x08;
     constexpr uint8_t root_character = '\\';

@@ -9,11 +9,13 @@
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/layout.hpp"
 #include "platform/x86/page_tables.hpp"
+#include "platform/x86/start_only.hpp"
 
 #include <cstring>
 
 extern "C" {
 extern char image_text_begin[], image_text_end[], image_init_begin[];
+extern char boot_l4[];
 extern char image_rodata_begin[], image_rodata_end[], image_data_begin[], image_data_end[];
 }
 
@@ -55,7 +57,7 @@ void map_directly(uint64_t begin, uint64_t end, uint64_t bits)
 }
 
 // All usable RAM can be written, except for the image: that is written by its own addresses only.
-void make_direct_map(const BootInfo& info)
+START_ONLY void make_direct_map(const BootInfo& info)
 {
     const uint64_t image_begin = info.image_begin.raw();
     const uint64_t image_end = info.image_end.raw();
@@ -78,7 +80,7 @@ void make_direct_map(const BootInfo& info)
 }
 
 // The windows that hold one entry a frame show a shared page until somebody owns frames there.
-void make_frame_windows()
+START_ONLY void make_frame_windows()
 {
     const Mfn zeros = boot_allocate_frame();
     const Mfn ones = boot_allocate_frame();
@@ -124,7 +126,7 @@ void back_window(uint64_t begin, uint64_t end, unsigned char content, const Alia
 
 }  // namespace
 
-void make_core_space(const BootInfo& info)
+START_ONLY void make_core_space(const BootInfo& info)
 {
     tables.create();
     map_section(image_text_begin, image_text_end, execute);
@@ -134,7 +136,7 @@ void make_core_space(const BootInfo& info)
     make_frame_windows();
 }
 
-CpuBlockFrames make_cpu_block(CpuNumber number)
+START_ONLY CpuBlockFrames make_cpu_block(CpuNumber number)
 {
     constexpr unsigned stub_page = 0;
     constexpr unsigned data_page = 1;
@@ -147,8 +149,10 @@ CpuBlockFrames make_cpu_block(CpuNumber number)
     return frames;
 }
 
-void unmap_start_code()
+void machine::unmap_start_code()
 {
+    // The tables that the other CPUs started with give every right to low memory.
+    memset(boot_l4, 0, page_size);
     for (uint64_t at = address(image_init_begin); at < address(image_text_end); at += page_size) {
         *tables.entry(at, shift_4k) = 0;
         x86::invalidate_page(at);

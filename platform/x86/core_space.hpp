@@ -20,7 +20,4 @@ constexpr uint64_t cpu_block(CpuNumber number)
     return layout::cpu_blocks + number.raw() * layout::cpu_block_size;
 }
 
-// Takes away what only the start needed: its code and the CPU's way into low memory.
-void unmap_start_code();
-
 }  // namespace bulkhead

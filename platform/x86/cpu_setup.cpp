@@ -9,6 +9,7 @@
 #include "platform/x86/msr.hpp"
 #include "platform/x86/offsets.hpp"
 #include "platform/x86/selectors.hpp"
+#include "platform/x86/start_only.hpp"
 
 #include <cstring>
 #include <new>
@@ -69,7 +70,7 @@ constexpr uint64_t flags_off = 0x100 | 0x200 | 0x400 | 0x3000 | 0x4000 | 0x1'000
 
 uint64_t stack_end_of_page(uint64_t block, unsigned page) { return block + (page + 1) * page_size; }
 
-void fill_descriptors(uint64_t* page, const Tss& tss)
+START_ONLY void fill_descriptors(uint64_t* page, const Tss& tss)
 {
     const auto set = [page](unsigned selector, uint64_t value) {
         page[(selector - SELECTOR_FIRST_BYTE) / 8] = value;
@@ -160,7 +161,7 @@ void set_model_specific_registers(uint64_t block)
 
 }  // namespace
 
-Cpu& prepare_cpu(CpuNumber number, uint32_t apic_id)
+START_ONLY Cpu& prepare_cpu(CpuNumber number, uint32_t apic_id)
 {
     const CpuBlockFrames frames = make_cpu_block(number);
     const uint64_t block = cpu_block(number);
@@ -177,7 +178,7 @@ Cpu& prepare_cpu(CpuNumber number, uint32_t apic_id)
     return cpu;
 }
 
-void make_interrupt_table()
+START_ONLY void make_interrupt_table()
 {
     constexpr unsigned breakpoint = 3;
     constexpr unsigned overflow = 4;
@@ -207,7 +208,7 @@ void set_up_this_cpu(Cpu& cpu)
     write_msr(Msr::IA32_KERNEL_GS_BASE, 0);
 }
 
-void patch_guest_access()
+START_ONLY void patch_guest_access()
 {
     if (!features().smap)
         return;

@@ -5,6 +5,7 @@
 #include "platform/x86/features.hpp"
 
 #include "platform/x86/msr.hpp"
+#include "platform/x86/start_only.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -45,7 +46,7 @@ struct Decoder {
 
 void copy_register(char* to, uint32_t value) { memcpy(to, &value, sizeof(value)); }
 
-void Decoder::identity()
+START_ONLY void Decoder::identity()
 {
     const CpuidResult zero = cpuid_of(0, 0);
     max_leaf = zero.eax;
@@ -70,7 +71,7 @@ void Decoder::identity()
         f.family += (signature >> 20) & 0xFF;
 }
 
-void Decoder::brand()
+START_ONLY void Decoder::brand()
 {
     std::array<char, 48> raw{};
     for (uint32_t i = 0; i < 3 && max_extended >= 0x8000'0004; ++i) {
@@ -93,7 +94,7 @@ void Decoder::brand()
         f.brand[--length] = '\0';
 }
 
-void Decoder::basic()
+START_ONLY void Decoder::basic()
 {
     const CpuidResult one = leaf(1);
     f.global_pages = bit(one.edx, 13);
@@ -111,7 +112,7 @@ void Decoder::basic()
         f.tsc_khz_by_cpuid = static_cast<uint32_t>(uint64_t{clock.ecx} * clock.ebx / clock.eax / 1000);
 }
 
-void Decoder::structured()
+START_ONLY void Decoder::structured()
 {
     const CpuidResult seven = leaf(7);
     f.fsgsbase = bit(seven.ebx, 0);
@@ -128,7 +129,7 @@ void Decoder::structured()
         f.arch_capabilities = msr_of(static_cast<uint32_t>(Msr::IA32_ARCH_CAPABILITIES));
 }
 
-void Decoder::extended()
+START_ONLY void Decoder::extended()
 {
     const CpuidResult one = leaf(0x8000'0001);
     f.nx = bit(one.edx, 20);
@@ -146,7 +147,7 @@ void Decoder::extended()
     }
 }
 
-void Decoder::xsave()
+START_ONLY void Decoder::xsave()
 {
     if (!f.xsave)
         return;
@@ -159,7 +160,7 @@ void Decoder::xsave()
 }
 
 // Source: Intel SDM vol 3, "Enabling and Entering VMX Operation"; AMD APM vol 2, "Enabling SVM".
-void Decoder::virtualisation()
+START_ONLY void Decoder::virtualisation()
 {
     constexpr uint64_t control_locked = 1;
     constexpr uint64_t control_vmx_outside_smx = 4;
@@ -186,7 +187,7 @@ void Decoder::virtualisation()
 }
 
 // Without a word from the CPU an Intel one counts as leaking: that is what the old ones do.
-void Decoder::leaks()
+START_ONLY void Decoder::leaks()
 {
     const bool intel = f.vendor == CpuVendor::intel;
     const bool known_safe = f.vendor == CpuVendor::amd;
@@ -215,7 +216,7 @@ uint64_t rdmsr_instruction(uint32_t msr) { return read_msr(static_cast<Msr>(msr)
 
 }  // namespace
 
-Features decode_features(CpuidFunction cpuid_of, ReadMsrFunction msr_of)
+START_ONLY Features decode_features(CpuidFunction cpuid_of, ReadMsrFunction msr_of)
 {
     Features f{};
     Decoder decoder{cpuid_of, msr_of, f};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "platform/x86/pci.hpp"
+#include "platform/x86/start_only.hpp"
 
 namespace bulkhead {
 
@@ -36,7 +37,7 @@ struct Enumerator {
 };
 
 // A bridge that leads to a bus which is known already leads nowhere new: no loop.
-void Enumerator::add_bus(unsigned bus)
+START_ONLY void Enumerator::add_bus(unsigned bus)
 {
     if (bus > 255 || known[bus])
         return;
@@ -44,7 +45,7 @@ void Enumerator::add_bus(unsigned bus)
     waiting[waiting_count++] = static_cast<uint8_t>(bus);
 }
 
-void Enumerator::read_bars(PciFunction& function) const
+START_ONLY void Enumerator::read_bars(PciFunction& function) const
 {
     const unsigned bars = function.header_type == 0 ? 6 : function.header_type == 1 ? 2 : 0;
     for (unsigned i = 0; i < bars; ++i) {
@@ -64,7 +65,7 @@ void Enumerator::read_bars(PciFunction& function) const
     }
 }
 
-void Enumerator::read_capabilities(PciFunction& function) const
+START_ONLY void Enumerator::read_capabilities(PciFunction& function) const
 {
     if ((read(function.address, reg_status) & status_has_capabilities) == 0)
         return;
@@ -81,7 +82,7 @@ void Enumerator::read_capabilities(PciFunction& function) const
 }
 
 // Returns the register with the header type, or all ones if there is no such function.
-uint32_t Enumerator::look_at(PciAddress address)
+START_ONLY uint32_t Enumerator::look_at(PciAddress address)
 {
     const uint32_t identity = read(address, reg_identity);
     if (identity == nothing_there || (identity & 0xFFFF) == 0xFFFF || (identity & 0xFFFF) == 0)
@@ -110,7 +111,7 @@ uint32_t Enumerator::look_at(PciAddress address)
     return header;
 }
 
-void Enumerator::look_at_bus(unsigned bus)
+START_ONLY void Enumerator::look_at_bus(unsigned bus)
 {
     constexpr uint32_t several_functions = 1u << 23;
     for (unsigned device = 0; device < 32; ++device) {
@@ -124,7 +125,7 @@ void Enumerator::look_at_bus(unsigned bus)
 
 }  // namespace
 
-size_t enumerate_pci(PciRead read, std::span<PciFunction> to, bool& truncated)
+START_ONLY size_t enumerate_pci(PciRead read, std::span<PciFunction> to, bool& truncated)
 {
     Enumerator enumerator{read, to};
     enumerator.add_bus(0);

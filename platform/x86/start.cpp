@@ -19,6 +19,7 @@
 #include "platform/x86/pci.hpp"
 #include "platform/x86/uart.hpp"
 #include "platform/x86/vectors.hpp"
+#include "platform/x86/start_only.hpp"
 
 extern "C" {
 [[noreturn]] void continue_on_own_stack(bulkhead::BootInfo* info);
@@ -53,7 +54,7 @@ const void* first_4g(uint64_t address, uint64_t size_bytes)
 }
 
 // A serial card serves as the console of a box without a port of its own.
-void find_serial_card()
+START_ONLY void find_serial_card()
 {
     constexpr uint32_t class_16550 = 0x070002;
     constexpr uint16_t reg_command = 4;
@@ -86,7 +87,7 @@ void start_uart_interrupts()
 
 }  // namespace
 
-void start_platform(BootInfo& info)
+START_ONLY void start_platform(BootInfo& info)
 {
     init_features();
     patch_guest_access();

@@ -36,6 +36,10 @@ inline constexpr unsigned window_core_page = 14;    // the frame Cpu::machine.gd
 
 // Maps device registers, uncached, for good. Start-up only.
 [[nodiscard]] volatile void* map_device(HostPhysical base, uint64_t size_bytes);
+// Takes away what only the start needed: its code, and the way into low memory of CPUs that start.
+// Once, when all CPUs have started and nothing is set up any more.
+void unmap_start_code();
+
 // Maps tables of the firmware, read-only, for good. Start-up only.
 [[nodiscard]] const void* map_firmware(HostPhysical base, uint64_t size_bytes);
 
