@@ -1,139 +1,183 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// GNTTABOP_copy: the data path of front ends and back ends. What was resolved for one record is kept
-// for the next, since a packet's pieces come from few frames.
+// GNTTABOP_copy: the data path of front ends and back ends. In a list, what a record names is held if
+// the next one names it too, since a packet's pieces come from few frames; a reference that is used
+// only once is copied directly.
+#include "core/grant_copy_direct.hpp"
+#include "core/grant_copy_side.hpp"
 #include "core/grant_operations.hpp"
-#include "core/grant_pin.hpp"
 #include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
-#include "machine/copy.hpp"
+#include "machine/guest_inline.hpp"
+
+#include <cstddef>
 
 namespace bulkhead {
 
 namespace {
 
-using Side = gnttab_copy_t::gnttab_copy_ptr;
-
 constexpr uint32_t copies_at_once = 16;
-constexpr int32_t cost_of_a_copy = 150;
+constexpr uint32_t cost_of_a_copy = 150;
 
-// One side of a copy: the frame that a record named last, held until another one is named.
-class CopySide {
+class Copier {
 public:
-    CopySide(Partition& self, bool write) : self_(self), write_(write) {}
-    ~CopySide() { release(); }
-    CopySide(const CopySide&) = delete;
-    CopySide& operator=(const CopySide&) = delete;
+    explicit Copier(Partition& self) : self_(self), from_(self), to_(self) {}
 
-    [[nodiscard, gnu::always_inline]] GrantStatus resolve(const Side& side, bool by_reference)
+    // Records up to `end` follow it.
+    [[gnu::always_inline]] GrantStatus copy(const gnttab_copy_t* record, const gnttab_copy_t* end)
     {
-        const uint64_t name = by_reference ? side.u.ref : side.u.gmfn;
-        if (bytes_ != nullptr && name == name_ && side.domid == domain_ && by_reference == by_reference_) [[likely]]
-            return GNTST_okay;
-        return resolve_anew(side.domid, name, by_reference);
-    }
-    [[nodiscard]] uint8_t* bytes() const { return bytes_; }
-
-private:
-    GrantStatus resolve_anew(domid_t domain, uint64_t name, bool by_reference)
-    {
-        release();
-        const GrantStatus status = by_reference ? hold_reference(domain, static_cast<uint32_t>(name))
-                                                : hold_own(domain, Mfn(name));
-        if (status != GNTST_okay) [[unlikely]]
-            return status;
-        name_ = name;
-        domain_ = domain;
-        by_reference_ = by_reference;
-        bytes_ = machine::frame_pointer<uint8_t>(frame_);
+        const bool is_held = record->flags == held_flags_ && from_.is_named(record->source) &&
+                             to_.is_named(record->dest) && stays_within_pages(*record);
+        if (!is_held) [[unlikely]]
+            return copy_anew(*record, record + 1 == end ? nullptr : record + 1);
+        copy_between(to_.bytes(), from_.bytes(), *record);
         return GNTST_okay;
     }
 
-    // By frame number: the caller's own frames only, and only under this name.
-    GrantStatus hold_own(domid_t domain, Mfn frame)
-    {
-        if (domain != DOMID_SELF)
-            return GNTST_permission_denied;
-        frame_ = frame;
-        return hold_frame(frame, self_, write_);
-    }
+private:
+    static constexpr uint32_t nothing_held = ~uint32_t{0};
 
-    GrantStatus hold_reference(domid_t domain, uint32_t ref)
+    Partition* find_granter(domid_t domain)
     {
         if (granter_ == nullptr || domain != granter_domain_) {
-            granter_ = domain == DOMID_SELF ? &self_ : find_partition(DomainId(domain));
+            granter_ = find_partition(domain == DOMID_SELF ? self_.id : DomainId(domain));
             granter_domain_ = domain;
         }
-        if (granter_ == nullptr) [[unlikely]]
-            return GNTST_bad_domain;
-        const PinnedGrant pinned = pin_grant(*granter_, self_, ref, write_, GrantPurpose::copy);
-        if (pinned.status != GNTST_okay) [[unlikely]]
-            return pinned.status;
-        frame_ = pinned.frame;
-        const GrantStatus status = hold_frame(frame_, *granter_, write_);
-        if (status != GNTST_okay) [[unlikely]]
-            unpin_grant(*granter_, self_, ref, write_);
-        return status;
+        return granter_;
     }
 
-    void release()
+    [[nodiscard]] static bool names_same(const gnttab_copy_t::gnttab_copy_ptr& one,
+                                         const gnttab_copy_t::gnttab_copy_ptr& other)
     {
-        if (bytes_ == nullptr)
-            return;
-        drop_frame(frame_, write_);
-        if (by_reference_)
-            unpin_grant(*granter_, self_, static_cast<uint32_t>(name_), write_);
-        bytes_ = nullptr;
+        return one.u.gmfn == other.u.gmfn && one.domid == other.domid;
+    }
+
+    [[gnu::always_inline]] GrantStatus copy_anew(const gnttab_copy_t& record, const gnttab_copy_t* next)
+    {
+        held_flags_ = nothing_held;
+        const bool same_kind = next != nullptr && next->flags == record.flags;
+        GrantStatus status = not_direct;
+        if (record.flags == GNTCOPY_source_gref && !(same_kind && names_same(record.source, next->source)))
+            status = copy_from_once(record);
+        else if (record.flags == GNTCOPY_dest_gref && !(same_kind && names_same(record.dest, next->dest)))
+            status = copy_to_once(record);
+        return status != not_direct ? status : copy_held(record);
+    }
+
+    [[gnu::always_inline]] GrantStatus copy_from_once(const gnttab_copy_t& record)
+    {
+        Partition* granter = find_granter(record.source.domid);
+        if (granter == nullptr || to_.hold_own(record.dest) != GNTST_okay) [[unlikely]]
+            return not_direct;
+        return copy_directly<false>(self_, *granter, to_.bytes(), record);
+    }
+
+    [[gnu::always_inline]] GrantStatus copy_to_once(const gnttab_copy_t& record)
+    {
+        Partition* granter = find_granter(record.dest.domid);
+        if (granter == nullptr || from_.hold_own(record.source) != GNTST_okay) [[unlikely]]
+            return not_direct;
+        return copy_directly<true>(self_, *granter, from_.bytes(), record);
+    }
+
+    template <bool write>
+    GrantStatus hold(CopySide<write>& side, const gnttab_copy_t::gnttab_copy_ptr& named, bool by_reference)
+    {
+        return by_reference ? side.hold_reference(named, find_granter(named.domid)) : side.hold_own(named);
+    }
+
+    [[gnu::noinline]] GrantStatus copy_held(const gnttab_copy_t& record)
+    {
+        const GrantStatus source = hold(from_, record.source, (record.flags & GNTCOPY_source_gref) != 0);
+        if (source != GNTST_okay)
+            return source;
+        const GrantStatus target = hold(to_, record.dest, (record.flags & GNTCOPY_dest_gref) != 0);
+        if (target != GNTST_okay)
+            return target;
+        held_flags_ = record.flags;
+        if (!stays_within_pages(record))
+            return GNTST_bad_copy_arg;
+        copy_between(to_.bytes(), from_.bytes(), record);
+        return GNTST_okay;
     }
 
     Partition& self_;
-    Partition* granter_ = nullptr;       // of the last reference
-    uint8_t* bytes_ = nullptr;           // null: nothing is held
-    uint64_t name_ = 0;                  // reference or frame number
-    Mfn frame_;
-    domid_t domain_ = 0;
+    CopySide<false> from_;
+    CopySide<true> to_;
+    uint32_t held_flags_ = nothing_held; // both sides hold what a record with these flags named
     domid_t granter_domain_ = 0;
-    bool by_reference_ = false;
-    const bool write_;
+    Partition* granter_ = nullptr;       // the last one that was looked up
 };
 
-[[gnu::always_inline]] inline GrantStatus copy_record(CopySide& from, CopySide& to, const gnttab_copy_t& record)
+// A list of one: the frame of the caller is held only if that is quickly done.
+[[nodiscard]] GrantStatus copy_one(Partition& self, const gnttab_copy_t& record)
 {
-    if (const GrantStatus status = from.resolve(record.source, (record.flags & GNTCOPY_source_gref) != 0);
-        status != GNTST_okay) [[unlikely]]
-        return status;
-    if (const GrantStatus status = to.resolve(record.dest, (record.flags & GNTCOPY_dest_gref) != 0);
-        status != GNTST_okay) [[unlikely]]
-        return status;
-    const uint32_t from_end = uint32_t{record.source.offset} + record.len;
-    const uint32_t to_end = uint32_t{record.dest.offset} + record.len;
-    if (from_end > page_size || to_end > page_size) [[unlikely]]
-        return GNTST_bad_copy_arg;
-    machine::copy_bytes(to.bytes() + record.dest.offset, from.bytes() + record.source.offset, record.len);
-    return GNTST_okay;
+    const bool from_reference = record.flags == GNTCOPY_source_gref;
+    if (!from_reference && record.flags != GNTCOPY_dest_gref) [[unlikely]]
+        return not_direct;
+    const auto& theirs = from_reference ? record.source : record.dest;
+    const auto& own = from_reference ? record.dest : record.source;
+    if (own.domid != DOMID_SELF) [[unlikely]]
+        return not_direct;
+    Partition* const granter = theirs.domid == DOMID_SELF ? &self : find_partition(DomainId(theirs.domid));
+    if (granter == nullptr) [[unlikely]]
+        return not_direct;
+    const Mfn number(own.u.gmfn);
+    if (!from_reference) {
+        if (!may_read(number, self.id)) [[unlikely]]
+            return not_direct;
+        return copy_directly<true>(self, *granter, machine::frame_pointer<uint8_t>(number), record);
+    }
+    FrameEntry* const target = take_writable_quickly(number, self.id);
+    if (target == nullptr) [[unlikely]]
+        return not_direct;
+    const GrantStatus status =
+        copy_directly<false>(self, *granter, machine::frame_pointer<uint8_t>(number), record);
+    frame::put_writable(*target);
+    return status;
+}
+
+[[gnu::noinline]] GrantStatus copy_one_slowly(Partition& self, const gnttab_copy_t& record)
+{
+    return Copier(self).copy(&record, &record + 1);
 }
 
 }  // namespace
 
+// Only the quadword with the status is written back.
+long copy_grant(Vcpu& vcpu, GuestVirtual place)
+{
+    gnttab_copy_t record;
+    if (!machine::read_guest(record, place)) [[unlikely]]
+        return negative(XEN_EFAULT);
+    GrantStatus status = copy_one(*vcpu.partition, record);
+    if (status == not_direct) [[unlikely]]
+        status = copy_one_slowly(*vcpu.partition, record);
+    const uint64_t end = record.len | uint64_t{record.flags} << 16 | uint64_t{static_cast<uint16_t>(status)} << 32;
+    static_assert(offsetof(gnttab_copy_t, len) == 32 && offsetof(gnttab_copy_t, status) == 36);
+    if (!machine::store_checked_guest_u64(place + offsetof(gnttab_copy_t, len), end)) [[unlikely]]
+        return negative(XEN_EFAULT);
+    return 0;
+}
+
 long copy_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
-    CopySide from(*vcpu.partition, false);
-    CopySide to(*vcpu.partition, true);
+    Copier copier(*vcpu.partition);
     RecordBatch<gnttab_copy_t, copies_at_once> batch;
     WorkBudget budget;
     while (arguments.value[2] != 0) {
-        if (budget.is_spent())
+        if (budget.is_spent()) [[unlikely]]
             return hypercall_continue;
-        if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2])))
+        if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2]))) [[unlikely]]
             return negative(XEN_EFAULT);
-        uint32_t done = 0;
-        while (done < batch.count() && !budget.is_spent()) {
-            gnttab_copy_t& record = batch[done++];
-            budget.spend(cost_of_a_copy + record.len / 8);
-            record.status = copy_record(from, to, record);
+        uint32_t bytes = 0;
+        for (gnttab_copy_t* record = batch.begin(); record != batch.end(); ++record) {
+            bytes += record->len;
+            record->status = copier.copy(record, batch.end());
         }
-        if (!batch.write_back(done))
+        budget.spend(static_cast<int32_t>(bytes / 8 + batch.count() * cost_of_a_copy));
+        if (!batch.write_back()) [[unlikely]]
             return negative(XEN_EFAULT);
-        advance_list<gnttab_copy_t>(arguments, done);
+        advance_list<gnttab_copy_t>(arguments, batch.count());
     }
     return 0;
 }

@@ -108,11 +108,11 @@ long map_grants(Vcpu& vcpu, HypercallArguments& arguments)
             return negative(XEN_EFAULT);
         {
             const LockGuard guard(self.memory.lock);
-            for (uint32_t i = 0; i < batch.count(); ++i)
-                batch[i].status = map_record(vcpu, batch[i]);
+            for (gnttab_map_grant_ref_t& record : batch)
+                record.status = map_record(vcpu, record);
         }
         budget.spend(static_cast<int32_t>(batch.count()) * cost_of_a_map);
-        if (!batch.write_back(batch.count()))
+        if (!batch.write_back())
             return negative(XEN_EFAULT);
         advance_list<gnttab_map_grant_ref_t>(arguments, batch.count());
     }

@@ -13,8 +13,9 @@ long map_grants(Vcpu& vcpu, HypercallArguments& arguments);
 // core/grant_unmap.cpp
 long unmap_grants(Vcpu& vcpu, HypercallArguments& arguments);
 long unmap_and_replace_grants(Vcpu& vcpu, HypercallArguments& arguments);
-// core/grant_copy.cpp
+// core/grant_copy.cpp; copy_grant() is for a list of one.
 long copy_grants(Vcpu& vcpu, HypercallArguments& arguments);
+long copy_grant(Vcpu& vcpu, GuestVirtual place);
 // core/grant_setup.cpp
 long setup_grant_table(Vcpu& vcpu, HypercallArguments& arguments);
 long query_grant_size(Vcpu& vcpu, HypercallArguments& arguments);

@@ -3,49 +3,29 @@
 #include "core/grant_pin.hpp"
 
 #include "core/frames.hpp"
-#include "machine/nospec.hpp"
 
 namespace bulkhead {
 
 PinnedGrant pin_grant(Partition& granter, const Partition& holder, uint32_t ref, bool write,
                       GrantPurpose purpose)
 {
-    GrantTable& table = granter.grants;
-    const LockGuard guard(table.lock);
-    // A closed table has no valid references.
-    if (ref >= table.valid_refs) [[unlikely]]
-        return {GNTST_bad_gntref, invalid_mfn};
-    const uint64_t index = machine::nospec_index(ref, table.valid_refs);
-    GrantUse& use = table.uses[index];
-    if (use.pins == UINT16_MAX) [[unlikely]]
-        return {GNTST_general_error, invalid_mfn};
-    const PinnedGrant pinned = mark_in_use(table.entries[index], holder.id, write, purpose);
-    if (pinned.status != GNTST_okay) [[unlikely]]
-        return pinned;
-    ++use.pins;
-    use.writers = static_cast<uint16_t>(use.writers + (write ? 1 : 0));
-    ++table.pins_by[holder.grants.index];
+    announce_holder(granter, holder);
+    const PinnedGrant pinned = [&] {
+        const LockGuard guard(granter.grants.lock);
+        return pin_entry(granter.grants, holder.id, ref, write, purpose);
+    }();
+    if (pinned.status != GNTST_okay)
+        withdraw_holder(granter, holder);
     return pinned;
 }
 
 void unpin_grant(Partition& granter, const Partition& holder, uint32_t ref, bool write)
 {
-    GrantTable& table = granter.grants;
-    const LockGuard guard(table.lock);
-    GrantUse& use = table.uses[ref];
-    uint64_t finished = 0;
-    --use.pins;
-    if (use.pins == 0)
-        finished |= GTF_reading;
-    if (write) {
-        --use.writers;
-        if (use.writers == 0)
-            finished |= GTF_writing;
+    {
+        const LockGuard guard(granter.grants.lock);
+        unpin_entry(granter.grants, ref, write);
     }
-    --table.pins_by[holder.grants.index];
-    // Release: the holder's accesses come before the granter learns that they have ended.
-    if (finished != 0)
-        table.entries[ref].fetch_and(~finished, std::memory_order_release);
+    withdraw_holder(granter, holder);
 }
 
 GrantStatus hold_frame(Mfn frame, const Partition& owner, bool write)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/partition.hpp"
+#include "machine/nospec.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -39,29 +40,79 @@ inline constexpr int attempts_at_an_entry = 5;
 // Sets the flags that keep an honest granter from ending the access. `Entry` is std::atomic<uint64_t>,
 // or what a test puts in its place.
 template <class Entry>
-[[nodiscard]] PinnedGrant mark_in_use(Entry& shared, DomainId holder, bool write, GrantPurpose purpose)
+[[nodiscard, gnu::always_inline]] inline PinnedGrant mark_in_use(Entry& shared, DomainId holder, bool write,
+                                                                 GrantPurpose purpose)
 {
-    // Version 1 has no sub-pages; a whole-page mapping of an entry that says so would be more than
-    // was granted.
-    const unsigned mask = GTF_type_mask | (purpose == GrantPurpose::map ? GTF_sub_page : 0);
+    // Version 1 has no sub-pages; a mapping of the whole page would be more than was granted.
+    const uint32_t must_agree = 0xffff'0000 | GTF_type_mask | (write ? GTF_readonly : 0) |
+                                (purpose == GrantPurpose::map ? GTF_sub_page : 0);
+    const uint64_t granted = entry::make(GTF_permit_access, holder, Mfn(0));
     const uint64_t in_use = GTF_reading | (write ? GTF_writing : 0);
     uint64_t seen = shared.load(std::memory_order_relaxed);
     for (int attempt = 0; attempt < attempts_at_an_entry; ++attempt) {
-        const bool granted = (entry::flags(seen) & mask) == GTF_permit_access && entry::domain(seen) == holder;
-        if (!granted || (write && (seen & GTF_readonly) != 0))
+        if (((seen ^ granted) & must_agree) != 0) [[unlikely]]
             break;
         if ((seen & in_use) == in_use)
             return {GNTST_okay, entry::frame(seen)};
-        if (shared.compare_exchange_strong(seen, seen | in_use, std::memory_order_seq_cst))
+        if (shared.compare_exchange_strong(seen, seen | in_use, std::memory_order_seq_cst)) [[likely]]
             return {GNTST_okay, entry::frame(seen)};
     }
     return {GNTST_general_error, invalid_mfn};
 }
 
-// Pins an entry for a holder. Takes the granter's lock.
+constexpr uint32_t one_pin(bool write) { return write ? 0x1'0001 : 1; }
+
+// With the granter's lock held; the holder is announced.
+[[nodiscard, gnu::always_inline]] inline PinnedGrant pin_entry(GrantTable& table, DomainId holder, uint32_t ref,
+                                                               bool write, GrantPurpose purpose)
+{
+    // A closed table has no valid references.
+    if (ref >= table.valid_refs) [[unlikely]]
+        return {GNTST_bad_gntref, invalid_mfn};
+    const uint64_t index = machine::nospec_index(ref, table.valid_refs);
+    GrantUse& use = table.uses[index];
+    if (use.pins() == UINT16_MAX) [[unlikely]]
+        return {GNTST_general_error, invalid_mfn};
+    const PinnedGrant pinned = mark_in_use(table.entries[index], holder, write, purpose);
+    if (pinned.status == GNTST_okay) [[likely]]
+        use.counts += one_pin(write);
+    return pinned;
+}
+
+// With the granter's lock held, when an access has ended: takes back the flags that no other one
+// needs. Release: the holder's accesses come before the granter learns that they have ended.
+[[gnu::always_inline]] inline void clear_marks(std::atomic<uint64_t>& shared, GrantUse use, bool write)
+{
+    uint64_t finished = GTF_reading | (write ? GTF_writing : 0);
+    if (use.counts != 0) [[unlikely]]
+        finished = write && use.writers() == 0 ? GTF_writing : 0;
+    if (finished != 0)
+        shared.fetch_and(~finished, std::memory_order_release);
+}
+
+// With the granter's lock held. Everything that the holder did with the frame is done.
+[[gnu::always_inline]] inline void unpin_entry(GrantTable& table, uint32_t ref, bool write)
+{
+    GrantUse& use = table.uses[ref];
+    use.counts -= one_pin(write);
+    clear_marks(table.entries[ref], use, write);
+}
+
+// A holder announces itself to a granter before it pins entries and withdraws after it has let go, so
+// that the granter's memory is not given a new life meanwhile. Closing a table takes its lock, so a
+// holder either is announced by then or finds no entry.
+inline void announce_holder(Partition& granter, const Partition& holder)
+{
+    granter.grants.held_by[holder.grants.index].fetch_add(1, std::memory_order_relaxed);
+}
+inline void withdraw_holder(Partition& granter, const Partition& holder)
+{
+    granter.grants.held_by[holder.grants.index].fetch_sub(1, std::memory_order_release);
+}
+
+// All of it for one entry: announces, and takes the granter's lock.
 [[nodiscard]] PinnedGrant pin_grant(Partition& granter, const Partition& holder, uint32_t ref, bool write,
                                     GrantPurpose purpose);
-// Everything that the holder did with the frame is done. Takes the granter's lock.
 void unpin_grant(Partition& granter, const Partition& holder, uint32_t ref, bool write);
 
 // References to the frame itself, so that its owner can neither give it back nor, if it is to be

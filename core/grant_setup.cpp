@@ -5,7 +5,6 @@
 #include "core/grant_pin.hpp"
 #include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
-#include "machine/nospec.hpp"
 
 #include <array>
 
@@ -85,7 +84,7 @@ GrantStatus swap(GrantTable& table, uint32_t a, uint32_t b)
         return GNTST_okay;
     const uint64_t first = machine::nospec_index(a, table.valid_refs);
     const uint64_t second = machine::nospec_index(b, table.valid_refs);
-    if (table.uses[first].pins != 0 || table.uses[second].pins != 0)
+    if (table.uses[first].pins() != 0 || table.uses[second].pins() != 0)
         return GNTST_eagain;
     const uint64_t kept = table.entries[first].load(std::memory_order_relaxed);
     table.entries[first].store(table.entries[second].load(std::memory_order_relaxed), std::memory_order_relaxed);
@@ -162,10 +161,10 @@ long swap_grants(Vcpu& vcpu, HypercallArguments& arguments)
             return hypercall_continue;
         if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2])))
             return negative(XEN_EFAULT);
-        for (uint32_t i = 0; i < batch.count(); ++i)
-            batch[i].status = swap(table, batch[i].ref_a, batch[i].ref_b);
+        for (gnttab_swap_grant_ref_t& record : batch)
+            record.status = swap(table, record.ref_a, record.ref_b);
         budget.spend(static_cast<int32_t>(batch.count()) * cost_of_a_swap);
-        if (!batch.write_back(batch.count()))
+        if (!batch.write_back())
             return negative(XEN_EFAULT);
         advance_list<gnttab_swap_grant_ref_t>(arguments, batch.count());
     }

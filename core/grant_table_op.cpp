@@ -17,9 +17,9 @@ long do_grant_table_op(Vcpu& vcpu, HypercallArguments& arguments)
     if (count > INT_MAX)
         return negative(XEN_EINVAL);
     arguments.value[2] = count;
+    if (static_cast<uint32_t>(arguments.value[0]) == GNTTABOP_copy) [[likely]]
+        return count == 1 ? copy_grant(vcpu, GuestVirtual(arguments.value[1])) : copy_grants(vcpu, arguments);
     switch (static_cast<uint32_t>(arguments.value[0])) {
-    case GNTTABOP_copy:
-        return copy_grants(vcpu, arguments);
     case GNTTABOP_map_grant_ref:
         return map_grants(vcpu, arguments);
     case GNTTABOP_unmap_grant_ref:

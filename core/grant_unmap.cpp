@@ -91,12 +91,12 @@ long unmap_list(Vcpu& vcpu, HypercallArguments& arguments)
         Ending ending;
         {
             const LockGuard guard(self.memory.lock);
-            for (uint32_t i = 0; i < batch.count(); ++i)
-                batch[i].status = begin_unmap(vcpu, batch[i], ending);
+            for (Record& record : batch)
+                record.status = begin_unmap(vcpu, record, ending);
         }
         finish_unmap(self, ending);
         budget.spend(cost_of_a_flush + static_cast<int32_t>(batch.count()) * cost_of_an_unmap);
-        if (!batch.write_back(batch.count()))
+        if (!batch.write_back())
             return negative(XEN_EFAULT);
         advance_list<Record>(arguments, batch.count());
     }

@@ -120,11 +120,11 @@ bool reset_grants(Partition& partition)
     return end == table.max_frames;
 }
 
-Partition* first_foreign_holder(Partition& partition)
+Partition* first_foreign_holder(const Partition& partition)
 {
-    const LockGuard guard(partition.grants.lock);
     for (Partition& other : all_partitions()) {
-        if (partition.grants.pins_by[other.grants.index] != 0 && &other != &partition)
+        const auto& held = partition.grants.held_by[other.grants.index];
+        if (&other != &partition && held.load(std::memory_order_acquire) != 0)
             return &other;
     }
     return nullptr;
@@ -137,7 +137,7 @@ GrantInfo grant_info(const Partition& partition, GrantRef ref)
         return {};
     const uint64_t value = table.entries[ref.raw()].load(std::memory_order_relaxed);
     const GrantUse use = table.uses[ref.raw()];
-    return {entry::flags(value), entry::domain(value), entry::frame(value), use.pins, use.writers};
+    return {entry::flags(value), entry::domain(value), entry::frame(value), use.pins(), use.writers()};
 }
 
 }  // namespace bulkhead

@@ -32,8 +32,10 @@ inline constexpr uint32_t grant_entries_per_frame = page_size / sizeof(grant_ent
 
 // Pins of one entry: mappings, and copies that are on their way. `grants` lock.
 struct GrantUse {
-    uint16_t pins;
-    uint16_t writers;        // of them, those that may write
+    uint32_t counts;         // all pins, and in the upper half those that may write
+
+    [[nodiscard]] uint16_t pins() const { return static_cast<uint16_t>(counts); }
+    [[nodiscard]] uint16_t writers() const { return static_cast<uint16_t>(counts >> 16); }
 };
 
 enum class MappingState : uint8_t {
@@ -63,7 +65,8 @@ struct GrantTable {
     uint32_t max_frames;                  // 0: a partition that was left out
     uint32_t valid_refs;                  // references below are valid: as many as `frames` hold
     GrantUse* uses;
-    std::array<uint32_t, plan::max_partitions> pins_by;   // of all entries, by the holder's index
+    // By the holder's index: its mappings, and one for each copy that may use entries now.
+    std::array<std::atomic<uint32_t>, plan::max_partitions> held_by;
     // As the mapper.
     GrantMapping* mappings;
     uint32_t mapping_count;
@@ -92,7 +95,7 @@ void init_grants(Partition& partition, const StartGrants& grants);
 // page tables, which are not touched: they are never used again. Any CPU, no lock held.
 [[nodiscard]] bool reset_grants(Partition& partition);
 // Somebody else who still has the partition's frames mapped, or a copy on its way; null: nobody.
-[[nodiscard]] Partition* first_foreign_holder(Partition& partition);
+[[nodiscard]] Partition* first_foreign_holder(const Partition& partition);
 
 // For the monitor.
 struct GrantInfo {

@@ -27,7 +27,8 @@ inline long to_return_value(const Result<long>& result)
     return result.has_value() ? *result : negative(result.error());
 }
 
-// Called by entry.S and by multicall. -ENOSYS, counted, for numbers without a handler.
+// Called by entry.S, with the arguments in the frame of the current vCPU. -ENOSYS, counted, for numbers
+// without a handler.
 extern "C" long dispatch_hypercall(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments);
 
 long do_set_trap_table(Vcpu&, HypercallArguments&);             // core/pv/traps.cpp

@@ -27,13 +27,14 @@ public:
         count_ = 1;
         return machine::read_guest(records_[0], list);
     }
-    // Writes the first `count` back. What the caller may not change is as it was read.
-    [[nodiscard]] bool write_back(uint32_t count) const
+    // Writes all of them back. What a record's operation does not change is as it was read.
+    [[nodiscard]] bool write_back() const
     {
-        return machine::copy_to_guest(list_, records_.data(), count * sizeof(Record));
+        return machine::copy_to_guest(list_, records_.data(), count_ * sizeof(Record));
     }
     [[nodiscard]] uint32_t count() const { return count_; }
-    [[nodiscard]] Record& operator[](uint32_t index) { return records_[index]; }
+    [[nodiscard]] Record* begin() { return records_.data(); }
+    [[nodiscard]] Record* end() { return records_.data() + count_; }
 
 private:
     GuestVirtual list_;

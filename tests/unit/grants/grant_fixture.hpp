@@ -3,13 +3,16 @@
 // the hypercall as a guest makes it.
 #pragma once
 
-#include "core/frames.hpp"
+#include "core/frame_references.hpp"
 #include "core/grants.hpp"
 #include "core/hypercall.hpp"
 #include "core/pv/grant_mapping.hpp"
 
 #include "fake_core.hpp"
 #include "fake_world.hpp"
+#include "machine/core_space.hpp"
+#include "machine/frame_tables.hpp"
+#include "machine/tlb.hpp"
 
 #include <map>
 #include <memory>
@@ -21,23 +24,8 @@ namespace bulkhead {
 
 namespace fake {
 
-struct Frame {
-    DomainId owner;
-    bool given = true;
-    bool is_table = false;       // typed otherwise: cannot be written
-    bool is_full = false;        // its count is at its limit
-    int count = 0;
-    int writers = 0;
-};
-inline std::map<uint64_t, Frame> frames;
-inline std::recursive_mutex tables;          // of these fakes, for tests with several threads
-using Hold = std::lock_guard<std::recursive_mutex>;
-
-inline Frame* find_frame(Mfn frame, DomainId owner)
-{
-    const auto found = frames.find(frame.raw());
-    return found != frames.end() && found->second.owner == owner && found->second.given ? &found->second : nullptr;
-}
+inline std::mutex tables;                    // of these fakes, for tests with several threads
+using Hold = std::lock_guard<std::mutex>;
 
 // A page-table entry that a grant put somewhere: by (domain, contains_pte, address).
 using EntryPlace = std::tuple<uint16_t, bool, uint64_t>;
@@ -46,43 +34,6 @@ inline unsigned grant_flushes;
 inline constexpr uint64_t no_table_at = 0xbad000;
 
 }  // namespace fake
-
-inline Result<> get_frame(Mfn number, DomainId owner)
-{
-    const fake::Hold hold_tables(fake::tables);
-    fake::Frame* frame = fake::find_frame(number, owner);
-    if (frame == nullptr)
-        return fail(XEN_EINVAL);
-    if (frame->is_full)
-        return fail(XEN_ERANGE);
-    ++frame->count;
-    return {};
-}
-inline void put_frame(Mfn number)
-{
-    const fake::Hold hold_tables(fake::tables);
-    if (--fake::frames.at(number.raw()).count < 0)
-        panic("frame %#lx put too often", number.raw());
-}
-inline Result<> get_writable_frame(Mfn number, DomainId owner)
-{
-    const fake::Hold hold_tables(fake::tables);
-    fake::Frame* frame = fake::find_frame(number, owner);
-    if (frame != nullptr && frame->is_table)
-        return fail(XEN_EBUSY);
-    const Result<> result = get_frame(number, owner);
-    if (result.has_value())
-        ++frame->writers;
-    return result;
-}
-inline void put_writable_frame(Mfn number)
-{
-    const fake::Hold hold_tables(fake::tables);
-    put_frame(number);
-    if (--fake::frames.at(number.raw()).writers < 0)
-        panic("frame %#lx put too often by writers", number.raw());
-}
-inline void init_shared_frame(Mfn frame, DomainId owner) { fake::frames[frame.raw()] = {.owner = owner}; }
 
 namespace fake {
 
@@ -111,7 +62,7 @@ inline Result<> map_grant_entry(Vcpu& mapper, const GrantPlace& place, const Gra
     fake::check_locks(*mapper.partition);
     if (place.address == fake::no_table_at)
         return fail(XEN_EINVAL);
-    if (fake::frames.at(access.frame.raw()).count == 0)
+    if (frame::count(frame::entry_of(access.frame).state) == 0)
         panic("mapped without a reference");
     fake::entries[fake::place_of(mapper, place)] = access;
     return {};
@@ -148,6 +99,7 @@ inline void flush_grant_mappings(Partition&)
 
 }  // namespace bulkhead
 
+#include "core/frames.cpp"
 #include "core/grant_copy.cpp"
 #include "core/grant_map.cpp"
 #include "core/grant_mappings.cpp"
@@ -169,7 +121,7 @@ struct GrantFixture : Utest {
     void setup() override
     {
         fake::reset_core();
-        fake::frames.clear();
+        fake::reset_frame_tables();
         fake::entries.clear();
         fake::grant_flushes = 0;
         world = std::make_unique<fake::World>(3);
@@ -184,15 +136,33 @@ struct GrantFixture : Utest {
     Partition& partition(size_t index) { return (*world)[index]; }
     Vcpu& be(size_t index) { return world->run(world->vcpu(index)); }
 
-    // A frame of the partition, filled with a byte.
+    // A frame of the partition, filled with a byte; the guest has it, and nobody uses it.
     Mfn frame_of_partition(size_t index, uint8_t fill = 0)
     {
-        const Mfn frame = fake::new_frame();
-        std::memset(fake::frame_bytes(frame), fill, page_size);
-        fake::frames[frame.raw()] = {.owner = partition(index).id};
-        return frame;
+        const Mfn number = fake::new_frame();
+        std::memset(fake::frame_bytes(number), fill, page_size);
+        FrameEntry& entry = frame::entry_of(number);
+        entry.owner_and_stamp = uint64_t{partition(index).id.raw()} << 48;
+        entry.state = frame::given;
+        own_references[number.raw()] = 0;
+        return number;
     }
-    fake::Frame& state(Mfn frame) { return fake::frames.at(frame.raw()); }
+    uint64_t references(Mfn number) { return frame::count(frame::entry_of(number).state); }
+    uint64_t writers(Mfn number) { return frame::typed_count(frame::entry_of(number).state); }
+    // What its owner may do with a frame.
+    void make_page_table(Mfn number)
+    {
+        frame::entry_of(number).state = frame::given | frame::type_bits(FrameType::l1) | frame::validated |
+                                        frame::one | frame::typed_one;
+        own_references[number.raw()] = 1;
+    }
+    void give_back(Mfn number) { frame::entry_of(number).state = 0; }
+    void use_up_references(Mfn number)
+    {
+        frame::entry_of(number).state = frame::given | frame::count_mask;
+        own_references[number.raw()] = frame::count_mask;
+    }
+    std::map<uint64_t, uint64_t> own_references;     // those that are there when nothing is granted
 
     // The guest's own view of its shared table.
     grant_entry_v1_t& shared(size_t index, uint32_t ref)
@@ -252,18 +222,14 @@ struct GrantFixture : Utest {
             GrantTable& table = partition(index).grants;
             CHECK(!table.lock.is_locked());
             CHECK(!partition(index).memory.lock.is_locked());
-            for (const uint32_t pins : table.pins_by)
-                LONGS_EQUAL(0, pins);
-            for (uint32_t ref = 0; ref < table.max_frames * grant_entries_per_frame; ++ref) {
-                LONGS_EQUAL(0, table.uses[ref].pins);
-                LONGS_EQUAL(0, table.uses[ref].writers);
-            }
+            for (const auto& held : table.held_by)
+                LONGS_EQUAL(0, held);
+            for (uint32_t ref = 0; ref < table.max_frames * grant_entries_per_frame; ++ref)
+                LONGS_EQUAL(0, table.uses[ref].counts);
             LONGS_EQUAL(0, table.mappings_in_use);
         }
-        for (const auto& [number, frame] : fake::frames) {
-            LONGS_EQUAL(0, frame.count);
-            LONGS_EQUAL(0, frame.writers);
-        }
+        for (const auto& [number, count] : own_references)
+            LONGS_EQUAL(count, references(Mfn(number)));
         LONGS_EQUAL(0, fake::entries.size());
     }
 };

@@ -184,7 +184,7 @@ TEST(GrantCopy, a_granter_can_grant_only_its_own_frames)
     grant(1, 9, 1, Mfn(0xffffffff));
     LONGS_EQUAL(GNTST_bad_page, run(from_ref(2, 9, mine, 8)));
     const Mfn given_back = frame_of_partition(1);
-    state(given_back).given = false;
+    give_back(given_back);
     grant(1, 9, 1, given_back);
     LONGS_EQUAL(GNTST_bad_page, run(from_ref(2, 9, mine, 8)));
     LONGS_EQUAL(0, use_flags(1, 9));
@@ -195,22 +195,68 @@ TEST(GrantCopy, a_page_table_is_read_but_not_written)
 {
     const Mfn mine = frame_of_partition(0);
     const Mfn theirs = frame_of_partition(1, 0xee);
-    state(theirs).is_table = true;
+    make_page_table(theirs);
     grant(1, 9, 1, theirs);
     LONGS_EQUAL(GNTST_okay, run(from_ref(2, 9, mine, 8)));
     LONGS_EQUAL(GNTST_general_error, run(to_ref(mine, 2, 9, 8)));
-    state(mine).is_table = true;
+    make_page_table(mine);
     LONGS_EQUAL(GNTST_general_error, run(from_ref(2, 9, mine, 8)));
     check_idle();
 }
 
-TEST(GrantCopy, a_frame_with_too_many_references_is_not_used)
+TEST(GrantCopy, a_frame_with_too_many_references_is_not_written)
 {
     const Mfn mine = frame_of_partition(0);
     const Mfn theirs = frame_of_partition(1);
-    state(theirs).is_full = true;
+    use_up_references(theirs);
     grant(1, 9, 1, theirs);
+    LONGS_EQUAL(GNTST_general_error, run(to_ref(mine, 2, 9, 8)));
+    LONGS_EQUAL(GNTST_okay, run(from_ref(2, 9, mine, 8)));      // reading needs none
+    use_up_references(mine);
     LONGS_EQUAL(GNTST_general_error, run(from_ref(2, 9, mine, 8)));
+    LONGS_EQUAL(0, use_flags(1, 9));
+    check_idle();
+}
+
+TEST(GrantCopy, a_frame_that_was_a_page_table_is_written_after_a_flush)
+{
+    const Mfn mine = frame_of_partition(0);
+    const Mfn theirs = frame_of_partition(1, 0);
+    grant(1, 9, 1, theirs);
+    frame::entry_of(theirs).state = frame::given | frame::type_bits(FrameType::l1);
+    partition(1).memory.running_on = 2;
+    fake::flushes.clear();
+    LONGS_EQUAL(GNTST_okay, run(to_ref(mine, 2, 9, 8)));
+    LONGS_EQUAL(1, fake::flushes.size());
+    LONGS_EQUAL(2, fake::flushes[0].cpus);
+    std::vector<Copy> copies(2, to_ref(mine, 2, 9, 8));
+    frame::entry_of(theirs).state = frame::given | frame::type_bits(FrameType::l1);
+    call_list(GNTTABOP_copy, copies);
+    LONGS_EQUAL(GNTST_okay, copies[1].status);
+    partition(1).memory.running_on = 0;
+    check_idle();
+}
+
+TEST(GrantCopy, leaves_the_flags_that_a_mapping_needs)
+{
+    const Mfn mine = frame_of_partition(0);
+    const Mfn theirs = frame_of_partition(1);
+    grant(1, 9, 1, theirs);
+    for (const size_t count : {size_t{1}, size_t{2}}) {          // directly, and held for a list
+        std::vector<Copy> reads(count, from_ref(2, 9, mine, 8));
+        std::vector<Copy> writes(count, to_ref(mine, 2, 9, 8));
+        CHECK(pin_grant(partition(1), partition(0), 9, true, GrantPurpose::map).status == GNTST_okay);
+        call_list(GNTTABOP_copy, reads);
+        call_list(GNTTABOP_copy, writes);
+        LONGS_EQUAL(GTF_reading | GTF_writing, use_flags(1, 9));
+        unpin_grant(partition(1), partition(0), 9, true);
+        CHECK(pin_grant(partition(1), partition(0), 9, false, GrantPurpose::map).status == GNTST_okay);
+        call_list(GNTTABOP_copy, reads);
+        call_list(GNTTABOP_copy, writes);
+        LONGS_EQUAL(GTF_reading, use_flags(1, 9));
+        unpin_grant(partition(1), partition(0), 9, false);
+        LONGS_EQUAL(0, use_flags(1, 9));
+    }
     check_idle();
 }
 
@@ -226,6 +272,44 @@ TEST(GrantCopy, an_error_stops_neither_those_before_nor_those_after)
     LONGS_EQUAL(GNTST_bad_domain, copies[1].status);
     LONGS_EQUAL(GNTST_okay, copies[2].status);
     LONGS_EQUAL(0x11, byte(target, 107));
+    check_idle();
+}
+
+TEST(GrantCopy, a_list_finds_the_same_errors_as_a_single_record)
+{
+    const Mfn mine = frame_of_partition(0);
+    const Mfn theirs = frame_of_partition(1);
+    const Mfn of_third = frame_of_partition(2);
+    grant(1, 9, 1, theirs, GTF_permit_access | GTF_readonly);
+    grant(1, 10, 3, theirs);
+    grant(1, 11, 1, of_third);
+    grant(1, 12, 1, theirs);
+    Copy far = from_ref(2, 12, mine, 4096);
+    far.dest.offset = 1;
+    Copy wrong_name = from_ref(2, 12, mine, 8);
+    wrong_name.dest.domid = 1;
+    const std::vector<Copy> errors = {
+        from_ref(7, 9, mine, 8),   to_ref(mine, 7, 9, 8),    from_ref(2, 10, mine, 8),     to_ref(mine, 2, 9, 8),
+        from_ref(2, 11, mine, 8),  to_ref(mine, 2, 11, 8),   from_ref(2, 12, of_third, 8), to_ref(of_third, 2, 12, 8),
+        from_ref(2, 600, mine, 8), to_ref(mine, 2, 600, 8),  far,                          wrong_name,
+        own(theirs, mine, 8),      own(mine, theirs, 8)};
+    for (const Copy& error : errors) {
+        const int16_t alone = run(error);
+        CHECK(alone < 0);
+        for (const size_t count : {size_t{2}, size_t{20}}) {
+            std::vector<Copy> copies(count, error);
+            call_list(GNTTABOP_copy, copies);
+            for (const Copy& copy : copies)
+                LONGS_EQUAL(alone, copy.status);
+        }
+        check_idle();
+    }
+    std::vector<Copy> mixed = errors;
+    for (size_t i = 0; i < errors.size(); ++i)
+        mixed.insert(mixed.begin() + static_cast<ptrdiff_t>(2 * i), from_ref(2, 12, mine, 8));
+    call_list(GNTTABOP_copy, mixed);
+    for (size_t i = 0; i < mixed.size(); ++i)
+        CHECK_EQUAL(i % 2 == 0, mixed[i].status == GNTST_okay);
     check_idle();
 }
 

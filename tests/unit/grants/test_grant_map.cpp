@@ -63,7 +63,7 @@ TEST(GrantMap, maps_a_granted_frame_for_writing)
     CHECK_EQUAL(address_of(frame).raw(), done.dev_bus_addr);
     LONGS_EQUAL(frame.raw(), entry_at(place)->frame.raw());
     CHECK(entry_at(place)->writable);
-    LONGS_EQUAL(1, state(frame).writers);
+    LONGS_EQUAL(1, writers(frame));
     LONGS_EQUAL(GTF_reading | GTF_writing, use_flags(1, 9));
     LONGS_EQUAL(1, partition(0).grants.mappings_in_use);
     POINTERS_EQUAL(&partition(0), first_foreign_holder(partition(1)));
@@ -77,11 +77,11 @@ TEST(GrantMap, maps_a_granted_frame_for_writing)
 TEST(GrantMap, a_read_only_mapping_holds_the_frame_without_its_type)
 {
     const Mfn frame = granted(9, GTF_permit_access | GTF_readonly);
-    state(frame).is_table = true;
+    make_page_table(frame);
     const uint32_t handle = mapped(request(9, GNTMAP_host_map | GNTMAP_readonly));
     CHECK(!entry_at(place)->writable);
-    LONGS_EQUAL(1, state(frame).count);
-    LONGS_EQUAL(0, state(frame).writers);
+    LONGS_EQUAL(2, references(frame));       // with that of its use as a page table
+    LONGS_EQUAL(1, writers(frame));          // typed, as before
     LONGS_EQUAL(GTF_reading, use_flags(1, 9));
     LONGS_EQUAL(GNTST_okay, unmap(handle));
     check_idle();
@@ -111,7 +111,7 @@ TEST(GrantMap, a_frame_can_be_mapped_many_times_and_by_its_granter)
     const uint32_t first = mapped(request());
     const uint32_t second = mapped(request(9, GNTMAP_host_map | GNTMAP_readonly, place + 4096));
     CHECK(first != second);
-    LONGS_EQUAL(2, state(frame).count);
+    LONGS_EQUAL(2, references(frame));
     LONGS_EQUAL(2, grant_info(partition(1), GrantRef(9)).pins);
     LONGS_EQUAL(GNTST_okay, unmap(first));
     LONGS_EQUAL(GTF_reading, use_flags(1, 9));
@@ -162,7 +162,7 @@ TEST(GrantMap, needs_a_frame_of_the_granter)
     grant(1, 9, 1, frame_of_partition(2));
     LONGS_EQUAL(GNTST_bad_page, run(request()).status);
     const Mfn table = granted();
-    state(table).is_table = true;
+    make_page_table(table);
     LONGS_EQUAL(GNTST_general_error, run(request()).status);
     LONGS_EQUAL(0, use_flags(1, 9));
     check_idle();
@@ -233,7 +233,7 @@ TEST(GrantMap, a_handle_twice_in_a_batch_is_ended_once)
     call_list(GNTTABOP_unmap_grant_ref, unmaps);
     LONGS_EQUAL(GNTST_okay, unmaps[0].status);
     LONGS_EQUAL(GNTST_bad_handle, unmaps[1].status);
-    LONGS_EQUAL(1, state(frame).count);
+    LONGS_EQUAL(1, references(frame));
 }
 
 TEST(GrantMap, a_handle_belongs_to_its_partition)
@@ -252,7 +252,7 @@ TEST(GrantMap, unmapping_elsewhere_fails_and_leaves_the_mapping)
     const uint32_t handle = mapped(request());
     LONGS_EQUAL(GNTST_general_error, unmap(handle, place + 8));
     LONGS_EQUAL(GNTST_general_error, unmap(handle, place, 0x1000));
-    LONGS_EQUAL(1, state(frame).count);
+    LONGS_EQUAL(1, references(frame));
     LONGS_EQUAL(0, fake::grant_flushes);
     LONGS_EQUAL(GNTST_okay, unmap(handle, place, address_of(frame).raw()));
     check_idle();
@@ -263,7 +263,7 @@ TEST(GrantMap, an_address_of_zero_leaves_the_mapping)
     const Mfn frame = granted();
     const uint32_t handle = mapped(request());
     LONGS_EQUAL(GNTST_okay, unmap(handle, 0));
-    LONGS_EQUAL(1, state(frame).count);
+    LONGS_EQUAL(1, references(frame));
     CHECK(entry_at(place) != nullptr);
     LONGS_EQUAL(GNTST_okay, unmap(handle));
     check_idle();
@@ -293,7 +293,7 @@ TEST(GrantMap, a_mapping_can_be_replaced_by_another_entry)
     LONGS_EQUAL(GNTST_okay, replace(handle, place, place + 4096));
     LONGS_EQUAL(other.raw(), entry_at(place)->frame.raw());
     POINTERS_EQUAL(nullptr, entry_at(place + 4096));
-    LONGS_EQUAL(0, state(frame).count);
+    LONGS_EQUAL(0, references(frame));
     LONGS_EQUAL(1, fake::grant_flushes);
     LONGS_EQUAL(GNTST_bad_handle, replace(handle, place, 0));
 }
@@ -314,12 +314,12 @@ TEST(GrantMap, the_end_of_a_mapper_lets_go_of_everything)
     const Mfn frame = granted();
     for (uint64_t i = 0; i < 300; ++i)
         mapped(request(9, GNTMAP_host_map, place + i * 4096));
-    LONGS_EQUAL(300, state(frame).count);
+    LONGS_EQUAL(300, references(frame));
     unsigned slices = 1;
     while (!reset_grants(partition(0)))
         ++slices;
     LONGS_EQUAL(9, slices);                  // eight of handles, one of frames
-    LONGS_EQUAL(0, state(frame).count);
+    LONGS_EQUAL(0, references(frame));
     LONGS_EQUAL(0, use_flags(1, 9));
     POINTERS_EQUAL(nullptr, first_foreign_holder(partition(1)));
     fake::entries.clear();                   // its page tables are dropped as a whole
@@ -336,7 +336,7 @@ TEST(GrantMap, the_end_of_a_granter_stops_new_uses_and_shows_who_holds_on)
     LONGS_EQUAL(GNTST_bad_gntref, run(request()).status);
     LONGS_EQUAL(0, shared(1, 9).flags);
     POINTERS_EQUAL(&partition(0), first_foreign_holder(partition(1)));
-    LONGS_EQUAL(1, state(frame).count);
+    LONGS_EQUAL(1, references(frame));
     LONGS_EQUAL(GNTST_okay, unmap(handle));
     POINTERS_EQUAL(nullptr, first_foreign_holder(partition(1)));
     LONGS_EQUAL(0, shared(1, 9).flags);
@@ -346,7 +346,7 @@ TEST(GrantMap, the_end_of_a_granter_stops_new_uses_and_shows_who_holds_on)
     init_grants(partition(1), StartGrants{});
     grant(1, 9, 1, frame);
     LONGS_EQUAL(GNTST_okay, unmap(mapped(request())));
-    LONGS_EQUAL(0, state(mine).count);
+    LONGS_EQUAL(0, references(mine));
     check_idle();
 }
 
@@ -369,8 +369,8 @@ TEST(GrantMap, a_mapping_of_a_former_life_does_not_touch_the_counts_of_the_next)
     const uint32_t handle = mapped(request());
     ++partition(1).generation;               // should not happen while it is held; see end_mapping()
     LONGS_EQUAL(GNTST_okay, unmap(handle));
-    LONGS_EQUAL(0, state(frame).count);
-    LONGS_EQUAL(1, partition(1).grants.uses[9].pins);
+    LONGS_EQUAL(0, references(frame));
+    LONGS_EQUAL(1, partition(1).grants.uses[9].pins());
 }
 
 TEST(GrantMap, a_partition_that_was_left_out_has_no_grants_and_nothing_to_end)

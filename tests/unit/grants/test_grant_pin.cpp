@@ -171,10 +171,10 @@ TEST(GrantPin, references_beyond_the_table_are_bad)
 TEST(GrantPin, a_count_at_its_limit_takes_no_more)
 {
     grant(0, 8, 2, Mfn(0x55));
-    partition(0).grants.uses[8].pins = UINT16_MAX;
+    partition(0).grants.uses[8].counts = UINT16_MAX;
     LONGS_EQUAL(GNTST_general_error, pin(8, false));
     LONGS_EQUAL(0, use_flags(0, 8));
-    partition(0).grants.uses[8].pins = 0;
+    partition(0).grants.uses[8].counts = 0;
 }
 
 TEST(GrantPin, holders_are_known_until_they_let_go)

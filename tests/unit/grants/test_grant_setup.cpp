@@ -43,7 +43,7 @@ TEST(GrantSetup, tables_are_made_of_shared_frames_in_a_row)
     const GrantTable& table = partition(1).grants;
     LONGS_EQUAL(4, table.max_frames);
     for (uint32_t i = 0; i < 4; ++i)
-        LONGS_EQUAL(2, state(table.first_frame + i).owner.raw());
+        LONGS_EQUAL(2, frame_owner(table.first_frame + i).raw());
     LONGS_EQUAL(1024, table.mapping_count);
     LONGS_EQUAL(1, table.index);
 }

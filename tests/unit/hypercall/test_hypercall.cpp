@@ -45,8 +45,11 @@ TEST_GROUP(Hypercall)
 
     long call(uint64_t number, std::array<uint64_t, 6> values = {})
     {
-        HypercallArguments arguments{values};
-        return dispatch_hypercall(*vcpu, number, arguments);
+        GuestFrame frame{};
+        frame.rax = number;
+        frame.arguments().value = values;
+        world->run(*vcpu);
+        return dispatch_hypercall(*vcpu, number, frame.arguments());
     }
 };
 

@@ -76,7 +76,12 @@ TEST_GROUP(Multicall)
     }
     long run(HypercallArguments & arguments)
     {
-        return dispatch_hypercall(world->vcpu(0), __HYPERVISOR_multicall, arguments);
+        GuestFrame frame{};
+        frame.rax = __HYPERVISOR_multicall;
+        frame.arguments() = arguments;
+        const long result = dispatch_hypercall(world->vcpu(0), __HYPERVISOR_multicall, frame.arguments());
+        arguments = frame.arguments();
+        return result;
     }
     long run(uint64_t count)
     {
