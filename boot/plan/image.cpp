@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <elf.h>
 
+#include "boot/plan/slim_elf.hpp"
 #include "core/plan.hpp"
 #include "core/types.hpp"
 
@@ -28,7 +29,11 @@ Outcome<uint64_t> find_anchor(const ElfFile& elf)
     const auto anchor = read_at<plan::Anchor>(section->content, 0);
     if (!anchor || std::string_view(anchor->mark.data(), anchor->mark.size()) != anchor_mark)
         return refuse("has no mark ", Quoted{anchor_mark}, " in its section ", anchor_section);
-    return section->file_offset;
+    for (const auto& segment : elf.segments)
+        if (segment.type == PT_LOAD && section->file_offset >= segment.file_offset &&
+            section->file_offset - segment.file_offset + sizeof(plan::Anchor) <= segment.content.size())
+            return section->file_offset;
+    return refuse("has a section ", anchor_section, " that is not loaded");
 }
 
 // The first byte of the file behind the program headers that something else uses. A segment that
@@ -103,7 +108,7 @@ Outcome<Bytes> write_image(const CoreImage& core, View compiled_plan)
         return refuse("with this plan would reach up to ", Hex{core.plan_physical + compiled_plan.size()},
                       "; kernels and ramdisks have to fit below ", Hex{highest_end});
     const auto slot = ATTEMPT(find_slot(core));
-    Bytes image(core.file.begin(), core.file.end());
+    Bytes image = without_debug_sections(core.elf);
     pad_to(image, page_size);
 
     Elf64_Phdr segment{};
@@ -117,7 +122,7 @@ Outcome<Bytes> write_image(const CoreImage& core, View compiled_plan)
     segment.p_align = page_size;
     put_at(image, slot.offset, segment);
 
-    auto header = *read_at<Elf64_Ehdr>(core.file, 0);
+    auto header = *read_at<Elf64_Ehdr>(image, 0);
     header.e_phnum = static_cast<Elf64_Half>(header.e_phnum + (slot.is_new ? 1 : 0));
     put_at(image, 0, header);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The bootable ELF file: the core's own, untouched in layout, with the compiled plan as one more segment.
+// The bootable ELF file: the core's own, with what is loaded where it was, without its debug
+// information, and with the compiled plan as one more segment.
 #pragma once
 
 #include <cstdint>

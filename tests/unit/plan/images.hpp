@@ -286,30 +286,32 @@ inline Bytes make_bzimage(View payload, uint16_t protocol = 0x020f)
 }
 
 // A core as boot/core.lds makes it, with as much as the tool looks at.
-inline Bytes make_core(uint64_t gap = 512, std::vector<Segment> more = {})
+inline Bytes make_core(uint64_t gap = 512, const std::vector<Segment>& more = {}, const std::vector<Section>& first = {})
 {
     plan::Anchor anchor{{'B', 'U', 'L', 'K', 'H', 'E', 'A', 'D', '-', 'P', 'L', 'A', 'N', '-', 'A', 'T'}, 0, 0};
     Bytes strings(1);
     std::vector<Elf64_Sym> symbols(1);
+    const auto text_index = static_cast<uint16_t>(first.size() + 1);
     const auto add = [&](std::string_view name, uint64_t value, uint64_t size, unsigned char type, uint16_t section) {
         symbols.push_back({static_cast<uint32_t>(strings.size()), static_cast<unsigned char>(ELF64_ST_INFO(STB_GLOBAL, type)),
                            0, section, value, size});
         append(strings, bytes_of(name));
         strings.push_back(0);
     };
-    add("_ZN8bulkhead2pv3mapEm", 0x200020, 16, STT_FUNC, 1);
-    add("start", 0x200000, 0, STT_NOTYPE, 1);
-    add("some_data", 0x201000, 8, STT_OBJECT, 2);
+    add("_ZN8bulkhead2pv3mapEm", 0x200020, 16, STT_FUNC, text_index);
+    add("start", 0x200000, 0, STT_NOTYPE, text_index);
+    add("some_data", 0x201000, 8, STT_OBJECT, static_cast<uint16_t>(text_index + 1));
     const auto symbol_bytes = view_of(symbols);
     std::vector<Segment> segments{{PT_LOAD, 0x200000, 0x200000, Bytes(64, 0x90), 64},
                                   {PT_LOAD, 0x201000, 0x201000, Bytes(view_of(anchor).begin(), view_of(anchor).end()), 0x5000}};
     segments.insert(segments.end(), more.begin(), more.end());
-    return make_elf(0x200000, segments,
-                    {{".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0x200000, {}, 0, 0},
-                     {".plan_anchor", SHT_PROGBITS, SHF_ALLOC, 0x201000, {}, 0, 1},
-                     {".symtab", SHT_SYMTAB, 0, 0, Bytes(symbol_bytes.begin(), symbol_bytes.end()), 4, in_no_segment},
-                     {".strtab", SHT_STRTAB, 0, 0, strings, 0, in_no_segment}},
-                    gap);
+    std::vector<Section> sections = first;
+    sections.push_back({".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0x200000, {}, 0, 0});
+    sections.push_back({".plan_anchor", SHT_PROGBITS, SHF_ALLOC, 0x201000, {}, 0, 1});
+    sections.push_back({".symtab", SHT_SYMTAB, 0, 0, Bytes(symbol_bytes.begin(), symbol_bytes.end()),
+                        static_cast<uint32_t>(text_index + 3), in_no_segment});
+    sections.push_back({".strtab", SHT_STRTAB, 0, 0, strings, 0, in_no_segment});
+    return make_elf(0x200000, segments, sections, gap);
 }
 
 }  // namespace bulkhead::test

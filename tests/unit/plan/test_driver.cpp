@@ -29,6 +29,7 @@
 #include "boot/plan/pv_layout.cpp"
 #include "boot/plan/report.cpp"
 #include "boot/plan/resolve.cpp"
+#include "boot/plan/slim_elf.cpp"
 #include "boot/plan/source.cpp"
 #include "boot/plan/symbols.cpp"
 #include "boot/plan/system_fields.cpp"

@@ -4,6 +4,7 @@
 
 #include "boot/plan/elf_file.cpp"
 #include "boot/plan/image.cpp"
+#include "boot/plan/slim_elf.cpp"
 #include "boot/plan/symbols.cpp"
 #include "boot/plan/text.cpp"
 #include "tests/unit/plan/images.hpp"
@@ -54,6 +55,26 @@ TEST(Image, the_cores_own_bytes_stay_where_they_were)
         CHECK(elf.segments[i].physical_address == core.elf.segments[i].physical_address);
     }
     CHECK(elf.section(".symtab") != nullptr);
+}
+
+TEST(Image, debug_information_is_left_out_and_symbols_stay_right)
+{
+    Bytes core_file = make_core(512, {}, {{".debug_info", SHT_PROGBITS, 0, 0, Bytes(100'000, 7), 0, in_no_segment}});
+    const Bytes image = image_of(core_file, bytes_of("plan"));
+    CHECK(image.size() < 20'000);
+    const auto elf = parse_elf(image).value();
+    CHECK(elf.section(".debug_info") == nullptr);
+    CHECK(elf.section(".text") != nullptr);
+    const auto functions = function_symbols(elf).value();
+    LONGS_EQUAL(2, functions.size());
+    STRCMP_EQUAL("pv::map", functions[1].name.c_str());
+}
+
+TEST(Image, an_anchor_that_is_not_loaded_is_refused)
+{
+    const Bytes anchor = bytes_of(std::string("BULKHEAD-PLAN-AT") + std::string(16, '\0'));
+    const Bytes core = make_elf(0, {load(0x200000, Bytes(16))}, {{".plan_anchor", SHT_PROGBITS, 0, 0, anchor, 0, in_no_segment}});
+    CHECK(mentions(parse_core(core).error(), "that is not loaded"));
 }
 
 TEST(Image, the_anchor_says_where_the_plan_is_loaded)
