@@ -120,11 +120,10 @@ private:
 
     void check_core_slots(Mfn table)
     {
-        const uint64_t* values = machine::frame_pointer<uint64_t>(table) + layout::core_first_slot;
-        const auto slots = machine::core_slots();
-        for (unsigned index = 0; index < slots.size(); ++index) {
-            const bool hidden = index == 0 && values[0] == 0;
-            require(hidden || values[index] == slots[index], table, "a top level lacks the core");
+        const uint64_t* values = machine::frame_pointer<uint64_t>(table);
+        for (unsigned slot = layout::core_first_slot; slot < layout::core_end_slot; ++slot) {
+            const bool hidden = slot == layout::core_first_slot && values[slot] == 0;
+            require(hidden || values[slot] == core_slot_value(slot), table, "a top level lacks the core");
         }
     }
 

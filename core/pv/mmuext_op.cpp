@@ -4,8 +4,8 @@
 #include "core/pv/descriptors.hpp"
 #include "core/pv/page_table.hpp"
 #include "core/pv/request_list.hpp"
+#include "core/pv/table_walk.hpp"
 #include "core/pv/tlb_requests.hpp"
-#include "machine/core_space.hpp"
 #include "machine/memory.hpp"
 
 namespace bulkhead {
@@ -40,7 +40,7 @@ Result<> unpin(Vcpu& vcpu, Mfn table, WorkBudget& budget)
 void show_machine_to_phys(Mfn top_level, bool shown)
 {
     uint64_t& slot = machine::frame_pointer<uint64_t>(top_level)[layout::core_first_slot];
-    TableEntry(slot).store(shown ? machine::core_slots()[0] : 0, std::memory_order_relaxed);
+    TableEntry(slot).store(shown ? core_slot_value(layout::core_first_slot) : 0, std::memory_order_relaxed);
 }
 
 bool is_strict(const Partition& partition)

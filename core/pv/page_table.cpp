@@ -131,14 +131,18 @@ Result<EntryPlace> find_l1_entry(const Vcpu& vcpu, GuestVirtual address)
 {
     if (!layout::guest_range_ok(address.raw(), 1)) [[unlikely]]
         return fail(XEN_EINVAL);
+    const bool linear = vcpu.partition->memory.linear_tables;
     Mfn table = vcpu.pv.kernel_table;
     for (unsigned shift = 39; shift > page_shift; shift -= 9) {
         const uint64_t entry = machine::frame_pointer<uint64_t>(table)[index_at(address.raw(), shift)];
         if ((entry & pte::present) == 0) [[unlikely]]
             return fail(XEN_EINVAL);
         table = pte::frame(entry);
+        // Through an entry that maps its own table the walk may come to the core's slots.
+        if (linear && frame::find(table, vcpu.partition->id) == nullptr) [[unlikely]]
+            return fail(XEN_EINVAL);
     }
-    // Through an entry that maps its own table the walk ends above L1.
+    // Or it ends above L1.
     const uint64_t state = frame::entry_of(table).state.load(std::memory_order_relaxed);
     if (frame::type_of(state) != FrameType::l1) [[unlikely]]
         return fail(XEN_EINVAL);

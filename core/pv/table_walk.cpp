@@ -47,8 +47,8 @@ void turn_back(TableWalk& walk, Errno error)
 
 void fill_core_slots(uint64_t* table)
 {
-    const auto slots = machine::core_slots();
-    std::copy(slots.begin(), slots.end(), table + layout::core_first_slot);
+    for (unsigned slot = layout::core_first_slot; slot < layout::core_end_slot; ++slot)
+        table[slot] = core_slot_value(slot);
 }
 
 void complete_level(PvMemory& memory)
@@ -279,6 +279,12 @@ bool run_walk(Partition& partition, WorkBudget& budget)
         step(partition, budget);
     }
     return true;
+}
+
+uint64_t core_slot_value(unsigned slot)
+{
+    const uint64_t value = machine::core_slots()[slot - layout::core_first_slot];
+    return slot == layout::core_first_slot ? value : value & ~pte::user;
 }
 
 Errno admit_upper_value(uint64_t& value)

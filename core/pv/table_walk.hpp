@@ -33,6 +33,10 @@ void start_release(PvMemory& memory, Mfn table, FrameType type);
 // An entry that maps its own table. Refused unless the plan allows it and it is read-only.
 [[nodiscard]] bool admit_linear(PvMemory& memory, uint64_t value);
 
+// What a top level of a guest has in one of the core's slots. Only the machine-to-phys table is for
+// ring 3; the others are closed to it here too, for partitions whose tables may map themselves.
+[[nodiscard]] uint64_t core_slot_value(unsigned slot);
+
 constexpr bool is_core_slot(FrameType type, unsigned index)
 {
     return type == FrameType::l4 && index >= layout::core_first_slot && index < layout::core_end_slot;

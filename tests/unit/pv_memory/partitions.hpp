@@ -199,7 +199,7 @@ inline long mmuext(Vcpu& vcpu, unsigned command, uint64_t one = 0, uint64_t two 
     return result;
 }
 
-inline long mmu_update(Vcpu& vcpu, uint64_t pointer, uint64_t value, uint32_t domains = DOMID_SELF)
+inline long update_table(Vcpu& vcpu, uint64_t pointer, uint64_t value, uint32_t domains = DOMID_SELF)
 {
     constexpr uint64_t place = 0x7000'0000'0000;
     mmu_update_t request{pointer, value};

@@ -17,7 +17,7 @@ inline constexpr unsigned core_slot_count = 16;
 inline constexpr std::array<uint64_t, core_slot_count> core_slots = [] {
     std::array<uint64_t, core_slot_count> slots{};
     for (unsigned i = 0; i < core_slot_count; ++i)
-        slots[i] = 0xC0DE'0000'0001 + (uint64_t{i} << 12);
+        slots[i] = 0xC0DE'0000'0007 + (uint64_t{i} << 12);
     return slots;
 }();
 
