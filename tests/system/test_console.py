@@ -16,16 +16,17 @@ def shell(context):
         box["two"].expect(READY)
         box.attach(2)
         box.send("\r")
-        box.terminal.expect(r"two:~# ")
+        box.terminal.expect(r"two:~# ?")
         box.send("echo sum $((20 + 22))\r")
         box.terminal.expect(r"^sum 42")
-        box.send("sleep 1000\r")
-        box.terminal.expect(r"sleep 1000")
+        box.send("echo now; sleep 1000\r")
+        box.terminal.expect(r"^now")
         box.send("\x03")                                    # Ctrl-C
-        box.terminal.expect(r"\^C\s+two:~# ")
+        box.terminal.expect(r"\^C\s+two:~# ?")
         box.send("echo abX\x7fc\r")                         # backspace
         box.terminal.expect(r"^abc")
-        box.send("cat | od -c\r")
+        box.send("echo now; od -c\r")
+        box.terminal.expect(r"^now")
         box.send(ESCAPE + ESCAPE + "\x01\r\x04")            # Ctrl-] itself, Ctrl-A, end of file
         box.terminal.expect(r"035 001 +\\n")
         box.attach(1)
