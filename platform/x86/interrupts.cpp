@@ -32,8 +32,10 @@ void timer_expired(Cpu& cpu)
     cpu.work.fetch_or(work_timer, std::memory_order_relaxed);
     if (cpu.number != CpuNumber(0))
         return;
-    if (uart_is_polled())
+    if (uart_is_polled()) {
         cpu.work.fetch_or(work_console, std::memory_order_relaxed);
+        machine::set_timer(never);      // to the next look, unless somebody sets it to less
+    }
     refine_clock_once();
 }
 
@@ -67,13 +69,13 @@ void start_timer()
     cpu.machine.timer_is_deadline = features().tsc_deadline;
     cpu.machine.timer_deadline = never;
     set_timer_hardware(cpu.machine.timer_is_deadline);
+    if (uart_is_polled() && cpu.number == CpuNumber(0))
+        machine::set_timer(never);
 }
 
 namespace machine {
 
 namespace {
-
-constexpr uint64_t uart_poll_ns = 5'000'000;
 
 // Ticks of a timer that cannot wait longer than its counter: it fires early then, and is set again.
 uint32_t timer_count(Nanoseconds deadline)
@@ -103,7 +105,7 @@ void set_timer(Nanoseconds deadline)
     Cpu& cpu = this_cpu();
     // A serial port without an interrupt is looked at now and then instead.
     if (uart_is_polled() && cpu.number == CpuNumber(0)) [[unlikely]]
-        deadline = std::min(deadline, now() + uart_poll_ns);
+        deadline = std::min(deadline, now() + uart_poll_ns());
     if (cpu.machine.timer_deadline == deadline)
         return;
     cpu.machine.timer_deadline = deadline;

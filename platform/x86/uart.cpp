@@ -55,13 +55,14 @@ struct Uart {
     uint16_t base;
     bool present;
     bool polled;
+    bool wants_transmit;
     int8_t isa_line;
     uint8_t interrupt_enable;
     bool has_fifo;
     unsigned room;               // bytes that may be written before looking again
     const char* description;
 };
-constinit Uart uart{nullptr, 0, false, false, -1, 0, false, 0, "none"};
+constinit Uart uart{nullptr, 0, false, false, false, -1, 0, false, 0, "none"};
 
 uint8_t get(Register reg)
 {
@@ -148,6 +149,7 @@ void uart_enable_interrupts()
 }
 
 bool uart_is_polled() { return uart.polled; }
+uint64_t uart_poll_ns() { return uart.wants_transmit ? 1'000'000 : 5'000'000; }
 void uart_set_polled() { uart.polled = uart.present; }
 
 // Reading the cause takes back a transmitter interrupt; received bytes keep theirs until they are
@@ -193,6 +195,7 @@ int uart_get()
 
 void uart_want_transmit(bool wanted)
 {
+    uart.wants_transmit = wanted;
     if (!uart.present || (uart.interrupt_enable & ier_received) == 0)
         return;
     const auto enable = static_cast<uint8_t>(wanted ? uart.interrupt_enable | ier_transmitter_empty

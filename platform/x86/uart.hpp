@@ -23,6 +23,8 @@ void uart_enable_interrupts();
 // There is a port, but no interrupt of it.
 [[nodiscard]] bool uart_is_polled();
 void uart_set_polled();
+// How soon it should be looked at again then.
+[[nodiscard]] uint64_t uart_poll_ns();
 // Its interrupt came.
 void uart_interrupt();
 // "COM1 (ports 0x3f8..)" and the like.
