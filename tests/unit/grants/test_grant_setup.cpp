@@ -246,3 +246,12 @@ TEST(GrantSetup, lists_that_cannot_be_read_or_written_are_faults)
     LONGS_EQUAL(negative(XEN_EFAULT), call_raw(GNTTABOP_get_version, 1));
     check_idle();
 }
+
+TEST(GrantSetup, a_list_whose_answers_cannot_be_written_is_a_fault)
+{
+    fake::guest_regions.clear();
+    fake::map_guest(GuestVirtual(list_at), list.data(), list.size(), false);
+    list.fill(0);
+    LONGS_EQUAL(negative(XEN_EFAULT), call_raw(GNTTABOP_copy, 2));
+    check_idle();
+}
