@@ -117,6 +117,7 @@ void guest_work(GuestFrame& frame)
         if (next->schedule.core_work) {
             unload_partition(*next->partition);
             lifecycle_step(*next);
+            machine::take_interrupts();
             continue;
         }
         if (next != cpu.current)

@@ -114,4 +114,10 @@ void halt_until_work()
     cpu.idle_ticks += read_tsc().raw() - before;
 }
 
+// STI lets one more instruction pass before the first interrupt.
+void take_interrupts()
+{
+    asm volatile("sti; nop; cli" : : : "memory");
+}
+
 }  // namespace bulkhead::machine

@@ -18,5 +18,7 @@ void load_ldt(Vcpu& vcpu);
 void load_idle();
 // Waits for an interrupt with interrupts on, unless Cpu::work is set already.
 void halt_until_work();
+// Lets interrupts that wait come in between two slices of the core's own work.
+void take_interrupts();
 
 }  // namespace bulkhead::machine
