@@ -12,6 +12,7 @@ inline constexpr uint64_t exit_number = 0x4000;
 extern "C" {
 uint64_t run_user(uint64_t rip, uint64_t rsp, uint64_t argument);
 extern uint64_t user_cs, user_ss, user_iret_flags;
+extern char user_landing[];
 }
 extern uint64_t user_stack_end;
 extern uint64_t kernel_entry_stack_end;
