@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "platform/x86/clock.hpp"
 
+#include "core/vcpu_time.hpp"
 #include "machine/clock.hpp"
 #include "platform/x86/clock_math.hpp"
 #include "platform/x86/features.hpp"
@@ -85,8 +86,7 @@ void set_rate(ClockScale& scale, uint64_t new_hz)
 
 void begin_clock_calibration(TscTicks entry)
 {
-    publish({.tsc_base = entry, .time_base = Nanoseconds(0), .multiplier = 0, .shift = 0, .stable = false,
-             .generation = 0});
+    publish({.tsc_base = entry, .time_base = Nanoseconds(0), .multiplier = 0, .shift = 0, .stable = false});
     reference.start();
     set_timer_hardware(false);
     write_timer_count(std::numeric_limits<uint32_t>::max());
@@ -149,10 +149,10 @@ void refine_clock_once()
     ClockScale scale = current();
     scale.tsc_base = machine::read_tsc();
     scale.time_base = machine::to_time(scale.tsc_base);
-    ++scale.generation;
     set_rate(scale, clock_math::multiply_divide(last.tsc - first_sample.tsc, femtoseconds_per_second,
                                                 elapsed_femtoseconds(last)));
     publish(scale);
+    clock_changed();
 }
 
 namespace machine {
@@ -160,6 +160,9 @@ namespace machine {
 Nanoseconds to_time(TscTicks ticks)
 {
     const ClockScale& scale = current();
+    // Ticks may have been read just before the rate was refined.
+    if (ticks < scale.tsc_base) [[unlikely]]
+        return scale.time_base - clock_math::nanoseconds_for(scale.tsc_base - ticks, rate_in(scale));
     return scale.time_base + clock_math::nanoseconds_for(ticks - scale.tsc_base, rate_in(scale));
 }
 

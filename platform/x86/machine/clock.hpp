@@ -16,14 +16,13 @@ struct ClockScale {
     uint32_t multiplier;
     int8_t shift;
     bool stable;                  // the same on every CPU, for ever (invariant, or passed the check)
-    uint32_t generation;          // grows when the rate is refined (once, seconds after the start):
-                                  // guests' time areas are then to be written again
 };
 
 [[nodiscard]] inline TscTicks read_tsc();
 [[nodiscard]] Nanoseconds now();
 [[nodiscard]] Nanoseconds to_time(TscTicks ticks);
 [[nodiscard]] TscTicks to_ticks(Nanoseconds time);
+// Refined once, some seconds after the start: clock_changed() (core/vcpu_time.hpp) is called then.
 [[nodiscard]] const ClockScale& clock_scale();
 [[nodiscard]] uint64_t tsc_hz();
 // Seconds and nanoseconds since 1970 (UTC) at system time zero, from the RTC at start.
