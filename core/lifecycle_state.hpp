@@ -48,12 +48,14 @@ inline constexpr uint32_t ended_by_operator = no_shutdown - 1;
 inline constexpr uint16_t no_vcpu = 0xffff;
 
 struct LifecycleState {
-    Spinlock lock{LockRank::lifecycle};              // watchdogs, VCPUOP_initialise and _up
+    // Two vCPUs at the start of a third, or at its vcpu_info: tried, never waited for.
+    Spinlock vcpu_lock{LockRank::lifecycle};
+    Spinlock watchdog_lock{LockRank::lifecycle};
     std::atomic<uint32_t> requests;                  // LifecycleRequest
     std::atomic<uint32_t> shutdown_reason{no_shutdown};   // of this life; the first one wins
     std::atomic<uint32_t> latched_reason{no_shutdown};    // SCHEDOP_shutdown_code
-    std::array<Nanoseconds, watchdog_timers> watchdog{never, never};   // deadlines; lock
-    Nanoseconds watchdog_look{never};                // when the home CPU looks at them; lock
+    std::array<Nanoseconds, watchdog_timers> watchdog{never, never};   // deadlines; watchdog_lock
+    Nanoseconds watchdog_look{never};                // when the home CPU looks at them; watchdog_lock
     uint16_t crashed_vcpu{no_vcpu};                  // whose registers tell of the crash
     // Home CPU only.
     LifecycleStage stage{LifecycleStage::settled};

@@ -33,8 +33,7 @@ bool is_down(const Vcpu& vcpu) { return (vcpu.hold.load(std::memory_order_seq_cs
 
 long up(Vcpu& target)
 {
-    const LockGuard guard(target.partition->lifecycle.lock);
-    if (!target.initialised)
+    if (!__atomic_load_n(&target.initialised, __ATOMIC_ACQUIRE))
         return negative(XEN_EINVAL);
     release(target, hold_down);
     return 0;
@@ -114,8 +113,23 @@ long stop_singleshot_timer(Vcpu& vcpu, const Vcpu& target)
     return 0;
 }
 
-// Once a life, for oneself or a vCPU that is down. The frame stays writable, and so can never become
-// a page table, until the life ends.
+// The frame stays writable, and so can never become a page table, until the life ends.
+long place_vcpu_info(const Vcpu& vcpu, Vcpu& target, const vcpu_register_vcpu_info& place)
+{
+    const Partition& partition = *vcpu.partition;
+    if (target.info != &partition.shared->vcpu_info[target.number.raw()])
+        return negative(XEN_EINVAL);
+    if (&vcpu != &target && !is_down(target))
+        return negative(XEN_EINVAL);
+    const Mfn frame(place.mfn);
+    if (!get_writable_frame(frame, partition.id).has_value())
+        return negative(XEN_EINVAL);
+    auto* page = machine::frame_pointer<unsigned char>(frame);
+    move_vcpu_info(target, reinterpret_cast<vcpu_info_t*>(page + place.offset));
+    return 0;
+}
+
+// Once a life, for oneself or a vCPU that is down.
 long register_vcpu_info(Vcpu& vcpu, Vcpu& target, GuestVirtual argument)
 {
     vcpu_register_vcpu_info request;
@@ -123,18 +137,12 @@ long register_vcpu_info(Vcpu& vcpu, Vcpu& target, GuestVirtual argument)
         return negative(XEN_EFAULT);
     if (request.offset > page_size - sizeof(vcpu_info_t) || request.offset % alignof(vcpu_info_t) != 0)
         return negative(XEN_ENXIO);
-    Partition& partition = *vcpu.partition;
-    const LockGuard guard(partition.lifecycle.lock);
-    if (target.info != &partition.shared->vcpu_info[target.number.raw()])
-        return negative(XEN_EINVAL);
-    if (&vcpu != &target && !is_down(target))
-        return negative(XEN_EINVAL);
-    const Mfn frame(request.mfn);
-    if (!get_writable_frame(frame, partition.id).has_value())
-        return negative(XEN_EINVAL);
-    auto* page = machine::frame_pointer<unsigned char>(frame);
-    move_vcpu_info(target, reinterpret_cast<vcpu_info_t*>(page + request.offset));
-    return 0;
+    Spinlock& lock = vcpu.partition->lifecycle.vcpu_lock;
+    if (!lock.try_lock())
+        return hypercall_continue;
+    const long result = place_vcpu_info(vcpu, target, request);
+    lock.unlock();
+    return result;
 }
 
 // Delivered on the way back to the guest, wherever it is.

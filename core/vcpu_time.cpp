@@ -147,6 +147,8 @@ void runstate_switch_in(Vcpu& vcpu)
         const KernelTables tables(vcpu);
         write_runstate_area(vcpu);
     }
+    // Whoever makes an event pending from here on sees in Cpu::current that this CPU must be told.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 void runstate_switch_out(Vcpu& vcpu)

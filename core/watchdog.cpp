@@ -49,7 +49,7 @@ Nanoseconds look_at(Partition& partition, Nanoseconds now)
     bool expired;
     Nanoseconds next;
     {
-        const LockGuard guard(lifecycle.lock);
+        const LockGuard guard(lifecycle.watchdog_lock);
         expired = take_expired(lifecycle, now);
         next = lifecycle.watchdog_look = earliest(lifecycle);
     }
@@ -86,7 +86,7 @@ long set_watchdog(Partition& partition, uint32_t id, uint32_t timeout_s)
     long result;
     bool look_earlier = false;
     {
-        const LockGuard guard(lifecycle.lock);
+        const LockGuard guard(lifecycle.watchdog_lock);
         result = id == 0 ? create(lifecycle, deadline) : change(lifecycle, id, deadline);
         if (earliest(lifecycle) < lifecycle.watchdog_look) {
             lifecycle.watchdog_look = earliest(lifecycle);
@@ -111,14 +111,14 @@ void check_watchdogs(Nanoseconds now)
 
 void cancel_watchdogs(Partition& partition)
 {
-    const LockGuard guard(partition.lifecycle.lock);
+    const LockGuard guard(partition.lifecycle.watchdog_lock);
     partition.lifecycle.watchdog.fill(never);
     partition.lifecycle.watchdog_look = never;
 }
 
 void shift_watchdogs(Partition& partition, uint64_t by_ns)
 {
-    const LockGuard guard(partition.lifecycle.lock);
+    const LockGuard guard(partition.lifecycle.watchdog_lock);
     for (Nanoseconds& deadline : partition.lifecycle.watchdog) {
         if (deadline != never)
             deadline += by_ns;

@@ -203,12 +203,8 @@ void set_state(const Vcpu& caller, Vcpu& target, const Head& head, const Tail& t
     pv.debug_active = false;
 }
 
-}  // namespace
-
-Result<> initialise_vcpu(Vcpu& caller, Vcpu& target, GuestVirtual context)
+Result<> take_context(Vcpu& caller, Vcpu& target, GuestVirtual context)
 {
-    // Against another vCPU that starts the same one.
-    const LockGuard guard(target.partition->lifecycle.lock);
     if (target.initialised)
         return fail(XEN_EEXIST);
     Head head;
@@ -224,10 +220,24 @@ Result<> initialise_vcpu(Vcpu& caller, Vcpu& target, GuestVirtual context)
     const size_t frames = (entries + descriptors_per_frame - 1) / descriptors_per_frame;
     TRY_VOID(set_gdt(target, std::span(tail.gdt_frames).first(frames), entries));
     set_state(caller, target, head, tail);
-    target.initialised = true;
+    // Release pairs with VCPUOP_up on another CPU.
+    __atomic_store_n(&target.initialised, true, __ATOMIC_RELEASE);
     if ((head.flags & VGCF_online) != 0)
         release(target, hold_down);
     return {};
+}
+
+}  // namespace
+
+Result<> initialise_vcpu(Vcpu& caller, Vcpu& target, GuestVirtual context)
+{
+    // Another vCPU is at it: that takes longer than a CPU may wait.
+    Spinlock& lock = target.partition->lifecycle.vcpu_lock;
+    if (!lock.try_lock())
+        return fail(XEN_ERESTART);
+    const Result<> result = take_context(caller, target, context);
+    lock.unlock();
+    return result;
 }
 
 }  // namespace bulkhead

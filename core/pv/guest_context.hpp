@@ -10,7 +10,7 @@ namespace bulkhead {
 
 // Takes a vcpu_guest_context at an address of the caller for a vCPU that has never run in this life.
 // XEN_EEXIST: it has; XEN_EFAULT; XEN_EINVAL; XEN_ERESTART: call again after what waits.
-// Takes the partition's lifecycle lock, and `pages` within it.
+// Tries the partition's vcpu_lock, and takes `pages` within it.
 Result<> initialise_vcpu(Vcpu& caller, Vcpu& target, GuestVirtual context);
 
 }  // namespace bulkhead

@@ -25,7 +25,7 @@ namespace {
 std::vector<std::string> calls;
 unsigned slices;                         // that each stage needs
 std::map<std::string, unsigned> done_slices;
-std::map<Partition*, Partition*> holders;
+std::map<const Partition*, Partition*> holders;
 bool build_fails;
 std::string partition_log;
 StartGrants given_grants;
@@ -50,7 +50,7 @@ bool reset_grants(Partition& partition)
     std::erase_if(holders, [&](const auto& held) { return held.second == &partition; });
     return true;
 }
-Partition* first_foreign_holder(Partition& partition)
+Partition* first_foreign_holder(const Partition& partition)
 {
     const auto found = holders.find(&partition);
     return found != holders.end() ? found->second : nullptr;

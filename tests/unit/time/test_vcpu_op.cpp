@@ -304,6 +304,14 @@ TEST(VcpuOp, vcpu_info_needs_a_writable_frame)
     CHECK_EQUAL(-XEN_EFAULT, call(VCPUOP_register_vcpu_info, 0));
 }
 
+TEST(VcpuOp, vcpu_info_waits_its_turn_without_waiting_here)
+{
+    const LockGuard another(vcpu->partition->lifecycle.vcpu_lock);
+    CHECK_EQUAL(hypercall_continue,
+                call_with(VCPUOP_register_vcpu_info, 0, vcpu_register_vcpu_info{fake::new_frame().raw(), 0, 0}));
+    CHECK(writable_frames.empty());
+}
+
 TEST(VcpuOp, an_NMI_wakes_a_blocked_vCPU)
 {
     hold(*vcpu, hold_blocked);
@@ -470,6 +478,12 @@ TEST(Initialise, flags_choose_masks_mode_and_online)
     CHECK(target->pv.syscall.masks_events);
     CHECK(target->pv.task_switched);
     CHECK_EQUAL(0, target->hold.load());
+}
+
+TEST(Initialise, it_waits_its_turn_without_waiting_here)
+{
+    const LockGuard another(vcpu->partition->lifecycle.vcpu_lock);
+    check_refused(hypercall_continue);
 }
 
 TEST(Initialise, user_mode_needs_user_tables)
