@@ -180,8 +180,8 @@ $(B)/libc/stdio/%.o: $(DEPS)/setup/toolchain.mk Makefile
 $(B)/libc/lz4.o: $(DEPS)/setup/toolchain.mk Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,lz4 lib/lz4.c)
-	$(Q)$(CC) $(RING0_CFLAGS) -w -DLZ4_FREESTANDING=1 -include string.h -DLZ4_memcpy=memcpy \
-	    -DLZ4_memmove=memmove -DLZ4_memset=memset -c $(LZ4)/lz4.c -o $@
+	$(Q)$(CC) $(RING0_CFLAGS) -w -DLZ4_FREESTANDING=1 -include string.h -DLZ4_memcpy=__builtin_memcpy \
+	    -DLZ4_memmove=__builtin_memmove -DLZ4_memset=memset -DLZ4_FAST_DEC_LOOP=0 -c $(LZ4)/lz4.c -o $@
 
 $(B)/libc/%.o: platform/x86/libc/%.c Makefile
 	@mkdir -p $(@D)
