@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Handlers that a test of the dispatcher does not bring itself: all refuse, as one that is not
-// written yet does. It
-// brings vm_assist, mmu_update and multicall.
+// written yet does. The test has vm_assist, mmu_update, multicall, event_channel_op
+// and grant_table_op.
 #pragma once
 
 #include "core/hypercall.hpp"
@@ -36,7 +36,6 @@ OTHER_HANDLER(do_memory_op)
 OTHER_HANDLER(do_update_va_mapping)
 OTHER_HANDLER(do_set_timer_op)
 OTHER_HANDLER(do_console_io)
-OTHER_HANDLER(do_grant_table_op)
 OTHER_HANDLER(do_update_va_mapping_otherdomain)
 OTHER_HANDLER(do_iret)
 OTHER_HANDLER(do_vcpu_op)
@@ -44,7 +43,6 @@ OTHER_HANDLER(do_set_segment_base)
 OTHER_HANDLER(do_mmuext_op)
 OTHER_HANDLER(do_sched_op)
 OTHER_HANDLER(do_callback_op)
-OTHER_HANDLER(do_event_channel_op)
 OTHER_HANDLER(do_physdev_op)
 OTHER_HANDLER(do_xen_version)
 

@@ -17,6 +17,8 @@ long do_vm_assist(Vcpu&, HypercallArguments& arguments)
 }
 long do_mmu_update(Vcpu&, HypercallArguments&) { return 0; }
 long do_multicall(Vcpu&, HypercallArguments&) { return 0; }
+long do_event_channel_op(Vcpu&, HypercallArguments&) { return 0; }
+long do_grant_table_op(Vcpu&, HypercallArguments&) { return 0; }
 
 }  // namespace bulkhead
 
