@@ -35,7 +35,7 @@ Nanoseconds earliest_event(const Vcpu& vcpu)
     // Nothing else can make it run before.
     if (held_for_budget(vcpu))
         return vcpu.schedule.budget_end;
-    return std::min({vcpu.time.singleshot, vcpu.time.periodic_next, vcpu.time.poll_deadline});
+    return std::min({vcpu.time.singleshot, vcpu.time.periodic_next, vcpu.time.poll_deadline, vcpu.time.upcall_after});
 }
 
 void fire_timers(Vcpu& vcpu, Nanoseconds now)
@@ -58,6 +58,10 @@ void fire_timers(Vcpu& vcpu, Nanoseconds now)
         time.poll_deadline = never;
         stop_polling(vcpu);
         release(vcpu, hold_polling);
+    }
+    if (now >= time.upcall_after) {
+        time.upcall_after = never;
+        vcpu.pv.upcalls_in_a_row = 0;
     }
     vcpu.schedule.next_event = earliest_event(vcpu);
     if (tick)

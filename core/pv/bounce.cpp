@@ -5,6 +5,8 @@
 #include "core/partition.hpp"
 #include "core/partition_fault.hpp"
 #include "core/pv/entry_points.hpp"
+#include "core/schedule.hpp"
+#include "machine/clock.hpp"
 #include "machine/memory.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
@@ -99,6 +101,20 @@ Handler to_handler(const PvCallback& callback)
     return {callback.address, callback.masks_events, false, 0};
 }
 
+// A kernel that sends itself an event at the end of each handler would never get on: Linux with
+// PREEMPT_RCU does so while a quiescent state is due (its rcu_read_unlock() at the end of the
+// upcall queues an irq_work). The code that was interrupted gets a moment.
+constexpr uint8_t upcalls_in_a_row_at_most = 32;
+constexpr uint64_t hold_off_ns = 20'000;
+
+void hold_events_off(Vcpu& vcpu)
+{
+    if (vcpu.time.upcall_after != never)
+        return;
+    vcpu.time.upcall_after = machine::now() + hold_off_ns;
+    timers_changed(vcpu);
+}
+
 }  // namespace
 
 void enter_kernel_mode(Vcpu& vcpu)
@@ -144,6 +160,8 @@ void deliver_event(Vcpu& vcpu, GuestFrame& frame)
 {
     if (vcpu.pv.event.address == 0)
         return;                     // not registered yet: stays pending
+    if (vcpu.pv.upcalls_in_a_row >= upcalls_in_a_row_at_most) [[unlikely]]
+        return hold_events_off(vcpu);
     bounce(vcpu, frame, {vcpu.pv.event.address, true, false, 0}, "an event");
 }
 

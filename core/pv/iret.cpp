@@ -22,6 +22,11 @@ constexpr uint64_t rflags_if = 1u << 9;
 constexpr uint64_t rflags_settable = 0x254DD5;
 constexpr uint64_t rflags_fixed = 0x2;
 
+constexpr uint8_t count_one_more(uint8_t count)
+{
+    return count == 0xff ? count : static_cast<uint8_t>(count + 1);
+}
+
 }  // namespace
 
 void guest_iret_hypercall(Vcpu& vcpu, GuestFrame& frame)
@@ -56,7 +61,10 @@ void guest_iret_hypercall(Vcpu& vcpu, GuestFrame& frame)
         frame.rcx = context.rcx;
         frame.r11 = context.r11;
     }
-    vcpu.info->evtchn_upcall_mask = (context.rflags & rflags_if) == 0;
+    const bool masked = (context.rflags & rflags_if) == 0;
+    vcpu.info->evtchn_upcall_mask = masked;
+    const bool next_event_follows = !masked && vcpu.info->evtchn_upcall_pending != 0;
+    vcpu.pv.upcalls_in_a_row = next_event_follows ? count_one_more(vcpu.pv.upcalls_in_a_row) : uint8_t{0};
     if (vcpu.pv.nmi_masked) [[unlikely]]
         end_nmi(vcpu);
     if (to_user)

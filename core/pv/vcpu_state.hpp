@@ -32,6 +32,8 @@ struct PvVcpuState {
     bool in_syscall;                    // the frame came by SYSCALL: SYSRET may be used
     bool nmi_pending;
     bool nmi_masked;                    // until the iret that ends the handler
+    // Returns from a handler that led straight into the next event, without an instruction between.
+    uint8_t upcalls_in_a_row;
     bool task_switched;                 // guest's CR0.TS (HYPERVISOR_fpu_taskswitch)
     uint8_t iopl;                       // PHYSDEVOP_set_iopl
     Mfn kernel_table;                   // MMUEXT_NEW_BASEPTR; referenced as L4
