@@ -8,10 +8,10 @@
 #include "core/log.hpp"
 #include "core/partition.hpp"
 #include "core/trace.hpp"
+#include "machine/current_frame.hpp"
 #include "machine/this_cpu.hpp"
 
 #include <array>
-#include <cstddef>
 
 namespace bulkhead {
 
@@ -101,13 +101,11 @@ constexpr std::array<HypercallHandler, hypercall_numbers> hypercall_handlers = m
     return negative(XEN_ENOSYS);
 }
 
-// After a direct hypercall, whose arguments are those of the guest's frame: finds everything else
-// again, so that those that succeed save no registers for it.
-[[gnu::cold, gnu::noinline]] static long note_direct_failure(const HypercallArguments& arguments, long result)
+// After a direct hypercall: finds everything else again, so that those that succeed save nothing.
+[[gnu::cold, gnu::noinline]] static long note_direct_failure(long result)
 {
-    const auto* place = reinterpret_cast<const char*>(&arguments) - offsetof(GuestFrame, rdi);
-    const auto& frame = *reinterpret_cast<const GuestFrame*>(place);
-    return note_failure(*this_cpu().current, frame.rax, arguments, result);
+    GuestFrame& frame = machine::current_frame();
+    return note_failure(*this_cpu().current, frame.rax, frame.arguments(), result);
 }
 
 [[gnu::cold, gnu::noinline]] static long dispatch_traced(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments)
@@ -124,7 +122,7 @@ extern "C" long dispatch_hypercall(Vcpu& vcpu, uint64_t number, HypercallArgumen
         return refuse_out_of_range(vcpu, number, arguments);
     const long result = call_handler(vcpu, machine::nospec_index(number, hypercall_out_of_range), arguments);
     if (result < 0) [[unlikely]]
-        return note_direct_failure(arguments, result);
+        return note_direct_failure(result);
     return result;
 }
 

@@ -145,7 +145,7 @@ private:
     // --- Hypercalls ------------------------------------------------------------------------------------
     void direct(Vcpu& vcpu, uint64_t number, HypercallArguments arguments)
     {
-        GuestFrame frame{};
+        GuestFrame& frame = machine::current_frame();
         frame.rax = number;
         frame.arguments() = arguments;
         for (int turns = 0; dispatch_hypercall(vcpu, number, frame.arguments()) == hypercall_continue; ++turns)

@@ -47,7 +47,7 @@ TEST_GROUP(Hypercall)
 
     long call(uint64_t number, std::array<uint64_t, 6> values = {})
     {
-        GuestFrame frame{};
+        GuestFrame& frame = machine::current_frame();
         frame.rax = number;
         frame.arguments().value = values;
         world->run(*vcpu);

@@ -78,7 +78,7 @@ TEST_GROUP(Multicall)
     }
     long run(HypercallArguments & arguments)
     {
-        GuestFrame frame{};
+        GuestFrame& frame = machine::current_frame();
         frame.rax = __HYPERVISOR_multicall;
         frame.arguments() = arguments;
         const long result = dispatch_hypercall(world->vcpu(0), __HYPERVISOR_multicall, frame.arguments());
