@@ -11,6 +11,7 @@
 #include "platform/x86/page_tables.hpp"
 #include "platform/x86/start_only.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 extern "C" {
@@ -56,26 +57,21 @@ void map_directly(uint64_t begin, uint64_t end, uint64_t bits)
         tables.map(layout::direct_map + begin, HostPhysical(begin), end - begin, bits, largest_shift());
 }
 
-// All usable RAM can be written, except for the image: that is written by its own addresses only.
+// All usable RAM can be written, except for the image: that is written by its own addresses only. The
+// image is mapped whole: a loader may have put it over a range that the firmware calls its own.
 START_ONLY void make_direct_map(const BootInfo& info)
 {
     const uint64_t image_begin = info.image_begin.raw();
     const uint64_t image_end = info.image_end.raw();
+    map_directly(image_begin, image_end, read_only);
     for (uint32_t i = 0; i < info.memory_map_count; ++i) {
         const MemoryMapEntry& entry = info.memory_map[i];
         if (entry.kind != MemoryKind::usable)
             continue;
         const uint64_t begin = entry.base.raw();
         const uint64_t end = begin + entry.size_bytes;
-        if (end <= image_begin || begin >= image_end) {
-            map_directly(begin, end, read_write);
-            continue;
-        }
-        if (begin < image_begin)
-            map_directly(begin, image_begin, read_write);
-        map_directly(begin < image_begin ? image_begin : begin, end > image_end ? image_end : end, read_only);
-        if (end > image_end)
-            map_directly(image_end, end, read_write);
+        map_directly(begin, std::min(end, image_begin), read_write);
+        map_directly(std::max(begin, image_end), end, read_write);
     }
 }
 
