@@ -24,7 +24,7 @@ namespace {
 constexpr unsigned largest_order = 9;
 constexpr int32_t cost_of_frame_out = 700;
 constexpr int32_t cost_of_frame_back = 60;
-constexpr uint64_t no_pfn = ~uint64_t{0};
+constexpr uint64_t unnumbered = ~uint64_t{0};
 
 bool is_self(const Partition& partition, domid_t domain)
 {
@@ -63,7 +63,7 @@ bool decrease(Partition& partition, const xen_memory_reservation_t& request, uin
 bool increase(Partition& partition, const xen_memory_reservation_t& request, uint64_t index, bool at_pfn,
               WorkBudget& budget)
 {
-    uint64_t pfn = no_pfn;
+    uint64_t pfn = unnumbered;
     if (request.extent_order != 0)
         return false;
     if (at_pfn && !machine::read_guest_u64(pfn, element(request.extent_start, index)))
