@@ -69,9 +69,9 @@ void tell_once(Vcpu& vcpu, uint64_t index, uint64_t number, const HypercallArgum
     if ((told.load(std::memory_order_relaxed) & bit) != 0)
         return;
     if ((told.fetch_or(bit, std::memory_order_relaxed) & bit) == 0)
-        log("%s: refused hypercall %lu (%s, %#lx); more of them are only counted", partition.name(),
-            static_cast<unsigned long>(number), hypercall_name(number),
-            static_cast<unsigned long>(arguments.value[0]));
+        log("%s: its kernel asked for %s %#lx (hypercall %lu), which is not offered; told once", partition.name(),
+            hypercall_name(number), static_cast<unsigned long>(arguments.value[0]),
+            static_cast<unsigned long>(number));
 }
 
 void count_refusal(Vcpu& vcpu, uint64_t index, uint64_t number, const HypercallArguments& arguments)
