@@ -136,11 +136,12 @@ class Box:
     def _digest(self, data):
         text = self.undecoded.decode("latin-1") + data.decode("latin-1")
         # A control sequence may be cut in two by the end of the data.
-        cut = re.search(r"\x1b[\[()0-9;?]*$", text)
+        cut = re.search(r"\r?(?:\x1b[\[()0-9;?]*)?$", text)
         self.undecoded = b""
-        if cut:
+        if cut.group(0):
             self.undecoded, text = text[cut.start():].encode("latin-1"), text[:cut.start()]
-        text = CONTROL_SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "")
+        # The monitor takes its prompt away before a line of the core: that ends a line here.
+        text = CONTROL_SEQUENCE.sub("", text.replace("\r\x1b[K", "\n")).replace("\r\n", "\n").replace("\r", "")
         self.terminal.text += text
         *lines, self.partial = (self.partial + text).split("\n")
         for line in lines:
