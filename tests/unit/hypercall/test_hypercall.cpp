@@ -88,7 +88,7 @@ TEST(Hypercall, a_sub_operation_that_is_not_built_is_counted_and_told_once)
     call(__HYPERVISOR_vm_assist, {8});
     LONGS_EQUAL(2, vcpu->hypercalls.refused[__HYPERVISOR_vm_assist]);
     LONGS_EQUAL(1, fake::log_lines.size());
-    STRCMP_EQUAL("part1: refused hypercall 21 (vm_assist, 0x9); more of them are only counted",
+    STRCMP_EQUAL("part1: its kernel asked for vm_assist 0x9 (hypercall 21), which is not offered; told once",
                  fake::log_lines[0].c_str());
     answer = negative(XEN_EOPNOTSUPP);
     call(__HYPERVISOR_vm_assist);
