@@ -44,6 +44,7 @@ struct MemoryOperand {
     uint8_t scale_shift = 0;
     bool rip_relative = false;
     SegmentBase segment = SegmentBase::none;
+    bool simple = false;    // a base register and the displacement, nothing else
 };
 
 struct Instruction {
@@ -61,28 +62,49 @@ struct Instruction {
 
 // Forms that trap with #GP: privileged instructions and `int n`.
 [[nodiscard]] Instruction decode_privileged(const InstructionBytes& bytes);
-// Forms that change memory and may be used on page tables.
-[[nodiscard]] Instruction decode_store(const InstructionBytes& bytes);
+// Forms that change memory and may be used on page tables. False: refused. The instruction comes
+// initialised and is filled in where it stands: this is a hot path.
+[[nodiscard]] bool decode_store(const InstructionBytes& bytes, Instruction& instruction);
+
+// Positions of the registers in the frame, in units of 8 bytes, in the instruction set's order.
+inline constexpr std::array<uint8_t, 16> register_positions = {8, 7, 11, 5, 19, 4, 10, 9, 13, 14, 12, 6, 3, 2, 1, 0};
+static_assert(offsetof(GuestFrame, rax) == 8 * 8 && offsetof(GuestFrame, rcx) == 7 * 8
+              && offsetof(GuestFrame, rdx) == 11 * 8 && offsetof(GuestFrame, rbx) == 5 * 8
+              && offsetof(GuestFrame, rsp) == 19 * 8 && offsetof(GuestFrame, rbp) == 4 * 8
+              && offsetof(GuestFrame, rsi) == 10 * 8 && offsetof(GuestFrame, rdi) == 9 * 8
+              && offsetof(GuestFrame, r8) == 13 * 8 && offsetof(GuestFrame, r9) == 14 * 8
+              && offsetof(GuestFrame, r10) == 12 * 8 && offsetof(GuestFrame, r11) == 6 * 8
+              && offsetof(GuestFrame, r12) == 3 * 8 && offsetof(GuestFrame, r15) == 0);
 
 // The saved register of a number (0 to 15).
 [[nodiscard]] inline uint64_t& register_of(GuestFrame& frame, unsigned number)
 {
-    // Positions in the frame, in units of 8 bytes, in the instruction set's order.
-    constexpr std::array<uint8_t, 16> position = {8, 7, 11, 5, 19, 4, 10, 9, 13, 14, 12, 6, 3, 2, 1, 0};
-    static_assert(offsetof(GuestFrame, rax) == 8 * 8 && offsetof(GuestFrame, rcx) == 7 * 8
-                  && offsetof(GuestFrame, rdx) == 11 * 8 && offsetof(GuestFrame, rbx) == 5 * 8
-                  && offsetof(GuestFrame, rsp) == 19 * 8 && offsetof(GuestFrame, rbp) == 4 * 8
-                  && offsetof(GuestFrame, rsi) == 10 * 8 && offsetof(GuestFrame, rdi) == 9 * 8
-                  && offsetof(GuestFrame, r8) == 13 * 8 && offsetof(GuestFrame, r9) == 14 * 8
-                  && offsetof(GuestFrame, r10) == 12 * 8 && offsetof(GuestFrame, r11) == 6 * 8
-                  && offsetof(GuestFrame, r12) == 3 * 8 && offsetof(GuestFrame, r15) == 0);
-    return reinterpret_cast<uint64_t*>(&frame)[position[number & 15]];
+    return reinterpret_cast<uint64_t*>(&frame)[register_positions[number & 15]];
+}
+
+constexpr uint64_t size_mask(unsigned size)
+{
+    return size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (size * 8)) - 1;
 }
 
 // The operand's bits, zero-extended.
-[[nodiscard]] uint64_t read_register(GuestFrame& frame, const Instruction& instruction);
+[[nodiscard]] inline uint64_t read_register(GuestFrame& frame, const Instruction& instruction)
+{
+    const uint64_t value = register_of(frame, instruction.reg);
+    return (instruction.high_byte ? value >> 8 : value) & size_mask(instruction.size);
+}
 // As the CPU does: 4 bytes clear the upper half, 1 and 2 bytes leave the rest.
-void write_register(GuestFrame& frame, unsigned number, unsigned size, bool high_byte, uint64_t value);
+inline void write_register(GuestFrame& frame, unsigned number, unsigned size, bool high_byte, uint64_t value)
+{
+    uint64_t& target = register_of(frame, number);
+    if (size >= 4) [[likely]] {
+        target = value & size_mask(size);
+        return;
+    }
+    const unsigned shift = high_byte ? 8 : 0;
+    const uint64_t mask = size_mask(size) << shift;
+    target = (target & ~mask) | ((value << shift) & mask);
+}
 
 struct SegmentBases {
     uint64_t fs, gs;
@@ -91,10 +113,5 @@ struct SegmentBases {
 // reach beyond the operand at that address, and does so here.
 [[nodiscard]] uint64_t effective_address(GuestFrame& frame, const Instruction& instruction,
                                          const SegmentBases& bases);
-
-constexpr uint64_t size_mask(unsigned size)
-{
-    return size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (size * 8)) - 1;
-}
 
 }  // namespace bulkhead

@@ -14,6 +14,7 @@
 #include "core/pv/emulate_control.cpp"
 #include "core/pv/fpu.cpp"
 #include "core/pv/instruction.cpp"
+#include "core/pv/instruction_store.cpp"
 #include "core/pv/io_ports.cpp"
 #include "core/pv/msr_policy.cpp"
 #include "core/pv/physdev_op.cpp"

@@ -8,6 +8,7 @@
 
 #include "core/pv/emulate_store.cpp"
 #include "core/pv/instruction.cpp"
+#include "core/pv/instruction_store.cpp"
 #include "core/pv/segments.cpp"
 
 #include <random>
@@ -247,14 +248,18 @@ TEST(emulate_store, bit_operations_with_a_register_do_what_the_cpu_does)
     }
 }
 
-TEST(emulate_store, nothing_is_read_when_no_page_table_is_there)
+TEST(emulate_store, refusals_are_counted_only_where_a_page_table_is)
 {
     fake::is_table = false;
+    fake::outcome = PageTableWriteOutcome::refused;
     set_code({0x48, 0x89, 0x37});
     frame.rdi = address_of(0).raw();
     CHECK(emulate_page_table_store(vcpu, frame, address_of(0)) == Emulation::reflect);
-    CHECK_EQUAL(0u, fake::guest_reads);
     CHECK_EQUAL(0u, vcpu.pv.emulation.counted(Trapped::page_table_store_refused));
+    fake::is_table = true;
+    CHECK(emulate_page_table_store(vcpu, frame, address_of(0)) == Emulation::reflect);
+    CHECK_EQUAL(1u, vcpu.pv.emulation.counted(Trapped::page_table_store_refused));
+    CHECK_EQUAL(code_at, frame.rip);
 }
 
 TEST(emulate_store, an_instruction_that_stores_elsewhere_is_refused)

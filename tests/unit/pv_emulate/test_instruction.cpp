@@ -3,6 +3,7 @@
 #include "core/pv/instruction.hpp"
 
 #include "core/pv/instruction.cpp"
+#include "core/pv/instruction_store.cpp"
 
 #include <Zydis/Zydis.h>
 
@@ -27,6 +28,12 @@ InstructionBytes bytes_of(const uint8_t* data, size_t count)
 InstructionBytes bytes_of(std::initializer_list<uint8_t> list)
 {
     return bytes_of(list.begin(), list.size());
+}
+
+Instruction decode_store(const InstructionBytes& bytes)
+{
+    Instruction instruction;
+    return bulkhead::decode_store(bytes, instruction) ? instruction : Instruction{};
 }
 
 class Reference {
@@ -186,6 +193,8 @@ void compare_address(const Reference& reference, const Instruction& mine, GuestF
     Instruction without_bits = mine;
     without_bits.has_immediate = true;
     CHECK_EQUAL(expected, effective_address(frame, without_bits, bases));
+    if (mine.memory.simple)
+        CHECK_EQUAL(expected, register_of(frame, mine.memory.base) + static_cast<uint64_t>(mine.memory.displacement));
 }
 
 }  // namespace
