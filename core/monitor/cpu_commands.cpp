@@ -51,6 +51,15 @@ void put_features(TextOut& out)
     put("side channels", describe_leaks);
 }
 
+// Times that a vCPU was put on the CPU.
+uint64_t switches_of(const Cpu& cpu)
+{
+    uint64_t switches = 0;
+    for (uint32_t i = 0; i < cpu.schedule.vcpu_count; ++i)
+        switches += cpu.schedule.vcpus[i]->schedule.dispatches;
+    return switches;
+}
+
 bool step_cpus(CommandRun& run, TextOut& out)
 {
     if (run.item == cpu_count()) {
@@ -58,11 +67,11 @@ bool step_cpus(CommandRun& run, TextOut& out)
         return false;
     }
     if (run.item == 0)
-        out.put("CPU  APIC     idle   interrupts    decisions  runs now\n");
+        out.put("CPU  APIC     idle   interrupts     switches  runs now\n");
     const Cpu& cpu = cpu_by_number(CpuNumber(static_cast<uint16_t>(run.item)));
     const uint64_t idle = idle_permille(cpu);
     out.print("%3zu  %4u  %3llu.%llu %%  %11llu  %11llu  %s\n", run.item, cpu.machine.apic_id, wide(idle / 10),
-              wide(idle % 10), wide(cpu.interrupts), wide(cpu.schedule.decisions), vcpu_text(running_on(cpu)).data());
+              wide(idle % 10), wide(cpu.interrupts), wide(switches_of(cpu)), vcpu_text(running_on(cpu)).data());
     ++run.item;
     return true;
 }

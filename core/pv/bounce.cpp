@@ -7,7 +7,7 @@
 #include "core/pv/entry_points.hpp"
 #include "core/schedule.hpp"
 #include "machine/clock.hpp"
-#include "machine/memory.hpp"
+#include "machine/guest_frames.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/layout.hpp"
@@ -30,58 +30,61 @@ constexpr uint64_t rflags_ac = 1u << 18;
 // Off while a handler starts.
 constexpr uint64_t rflags_cleared = rflags_tf | rflags_nt | rflags_rf | rflags_vm | rflags_ac | rflags_iopl;
 
-// Lowest word first, as on the guest's stack.
-struct BounceFrame {
-    uint64_t words[8];
-};
-
 struct Handler {
     uint64_t address;
     bool masks_events;
-    bool has_error_code;
-    uint32_t error_code;
 };
 
-void bounce(Vcpu& vcpu, GuestFrame& frame, const Handler& handler, const char* what)
+// The sentences of what a guest cannot take; apart, so that the path that all take stays short.
+[[gnu::noinline, gnu::cold]] void no_handler(Vcpu& vcpu, const GuestFrame& frame, const char* what)
 {
-    const bool from_kernel = vcpu.pv.kernel_mode;
-    const uint8_t old_mask = vcpu.info->evtchn_upcall_mask;
+    crash_partition(vcpu, "it has no handler for %s (vCPU %u, rip %#lx)", what, vcpu.number.raw(), frame.rip);
+}
+
+[[gnu::noinline, gnu::cold]] void no_stack(Vcpu& vcpu, const GuestFrame& frame, uint64_t stack, const char* what)
+{
+    crash_partition(vcpu, "its stack at %#lx cannot take the frame of %s (vCPU %u, rip %#lx)", stack, what,
+                    vcpu.number.raw(), frame.rip);
+}
+
+enum class ErrorCode : bool { none, pushed };
+
+template <ErrorCode has_error>
+[[gnu::always_inline]] inline void bounce(Vcpu& vcpu, GuestFrame& frame, Handler handler, const char* what,
+                                          uint32_t error_code = 0)
+{
+    if (handler.address == 0 || !layout::is_canonical(handler.address)) [[unlikely]]
+        return no_handler(vcpu, frame, what);
+    vcpu_info_t& info = *vcpu.info;
+    const uint64_t old_mask = info.evtchn_upcall_mask;
     uint64_t stack = frame.rsp;
     uint64_t cs = frame.cs & ~uint64_t{3};
-    if (!from_kernel) {
+    if (!vcpu.pv.kernel_mode) {
         enter_kernel_mode(vcpu);
         stack = vcpu.pv.kernel_sp;
         cs = frame.cs;
     }
-    if (handler.address == 0 || !layout::is_canonical(handler.address)) [[unlikely]]
-        return crash_partition(vcpu, "it has no handler for %s (vCPU %u, rip %#lx)", what,
-                               vcpu.number.raw(), frame.rip);
-
     uint64_t rflags = frame.rflags & ~(rflags_if | rflags_iopl);
     if ((old_mask & 1) == 0)
         rflags |= rflags_if;
     if ((vcpu.partition->vm_assist & (uint64_t{1} << VMASST_TYPE_architectural_iopl)) != 0)
         rflags |= uint64_t{vcpu.pv.iopl} << 12;
 
-    BounceFrame pushed;
-    unsigned count = 0;
-    pushed.words[count++] = frame.rcx;
-    pushed.words[count++] = frame.r11;
-    if (handler.has_error_code)
-        pushed.words[count++] = handler.error_code;
-    pushed.words[count++] = frame.rip;
-    pushed.words[count++] = cs | (uint64_t{old_mask} << 32);
-    pushed.words[count++] = rflags;
-    pushed.words[count++] = frame.rsp;
-    pushed.words[count++] = frame.ss;
-
-    stack = (stack & ~uint64_t{15}) - count * 8;
-    if (!machine::copy_to_guest(GuestVirtual(stack), pushed.words, count * 8)) [[unlikely]]
-        return crash_partition(vcpu, "its stack at %#lx cannot take the frame of %s (vCPU %u, rip %#lx)",
-                               stack, what, vcpu.number.raw(), frame.rip);
+    const machine::ExceptionFrame pushed{frame.rcx, frame.r11, frame.rip, cs | (old_mask << 32), rflags, frame.rsp,
+                                         frame.ss};
+    bool stored;
+    if constexpr (has_error == ErrorCode::pushed) {
+        stack = (stack & ~uint64_t{15}) - sizeof(pushed) - sizeof(uint64_t);
+        stored = machine::store_frame(stack, pushed, error_code);
+    } else {
+        stack = (stack & ~uint64_t{15}) - sizeof(pushed);
+        stored = machine::store_frame(stack, pushed);
+    }
+    if (!stored) [[unlikely]]
+        return no_stack(vcpu, frame, stack, what);
 
     if (handler.masks_events)
-        vcpu.info->evtchn_upcall_mask = 1;
+        info.evtchn_upcall_mask = 1;
     frame.rip = handler.address;
     frame.cs = FLAT_KERNEL_CS;
     frame.rflags = (frame.rflags & ~rflags_cleared) | rflags_if;
@@ -98,7 +101,7 @@ constexpr bool has_error_code(uint8_t vector)
 
 Handler to_handler(const PvCallback& callback)
 {
-    return {callback.address, callback.masks_events, false, 0};
+    return {callback.address, callback.masks_events};
 }
 
 // A kernel that sends itself an event at the end of each handler would never get on: Linux with
@@ -117,31 +120,19 @@ void hold_events_off(Vcpu& vcpu)
 
 }  // namespace
 
-void enter_kernel_mode(Vcpu& vcpu)
-{
-    vcpu.pv.kernel_mode = true;
-    machine::swap_gs();
-    machine::switch_table(vcpu.pv.kernel_table.raw());
-}
-
-void enter_user_mode(Vcpu& vcpu)
-{
-    vcpu.pv.kernel_mode = false;
-    machine::swap_gs();
-    machine::switch_table(vcpu.pv.user_table.raw());
-}
-
 void inject_exception(Vcpu& vcpu, GuestFrame& frame, uint8_t vector, uint32_t error_code)
 {
     const PvTrap& trap = vcpu.pv.traps[vector];
-    bounce(vcpu, frame, {trap.address, trap.masks_events, has_error_code(vector), error_code},
-           "an exception");
+    if (has_error_code(vector))
+        bounce<ErrorCode::pushed>(vcpu, frame, {trap.address, trap.masks_events}, "an exception", error_code);
+    else
+        bounce<ErrorCode::none>(vcpu, frame, {trap.address, trap.masks_events}, "an exception");
 }
 
 void inject_software_interrupt(Vcpu& vcpu, GuestFrame& frame, uint8_t vector)
 {
     const PvTrap& trap = vcpu.pv.traps[vector];
-    bounce(vcpu, frame, {trap.address, trap.masks_events, false, 0}, "a software interrupt");
+    bounce<ErrorCode::none>(vcpu, frame, {trap.address, trap.masks_events}, "a software interrupt");
 }
 
 void inject_page_fault(Vcpu& vcpu, GuestFrame& frame, uint64_t address, uint32_t error_code)
@@ -153,7 +144,7 @@ void inject_page_fault(Vcpu& vcpu, GuestFrame& frame, uint64_t address, uint32_t
     // Ring 3 for the CPU; the guest's kernel is not a user to itself.
     const uint32_t error = vcpu.pv.kernel_mode ? error_code & ~user_bit : error_code | user_bit;
     const PvTrap& trap = vcpu.pv.traps[page_fault];
-    bounce(vcpu, frame, {trap.address, trap.masks_events, true, error}, "a page fault");
+    bounce<ErrorCode::pushed>(vcpu, frame, {trap.address, trap.masks_events}, "a page fault", error);
 }
 
 void deliver_event(Vcpu& vcpu, GuestFrame& frame)
@@ -162,7 +153,7 @@ void deliver_event(Vcpu& vcpu, GuestFrame& frame)
         return;                     // not registered yet: stays pending
     if (vcpu.pv.upcalls_in_a_row >= upcalls_in_a_row_at_most) [[unlikely]]
         return hold_events_off(vcpu);
-    bounce(vcpu, frame, {vcpu.pv.event.address, true, false, 0}, "an event");
+    bounce<ErrorCode::none>(vcpu, frame, {vcpu.pv.event.address, true}, "an event");
 }
 
 void deliver_nmi(Vcpu& vcpu, GuestFrame& frame)
@@ -171,7 +162,7 @@ void deliver_nmi(Vcpu& vcpu, GuestFrame& frame)
     if (vcpu.pv.nmi.address == 0)
         return;
     vcpu.pv.nmi_masked = true;
-    bounce(vcpu, frame, {vcpu.pv.nmi.address, true, false, 0}, "an NMI");
+    bounce<ErrorCode::none>(vcpu, frame, {vcpu.pv.nmi.address, true}, "an NMI");
 }
 
 void end_nmi(Vcpu& vcpu)
@@ -183,7 +174,7 @@ void end_nmi(Vcpu& vcpu)
 
 void bounce_syscall(Vcpu& vcpu, GuestFrame& frame)
 {
-    bounce(vcpu, frame, to_handler(vcpu.pv.syscall), "SYSCALL");
+    bounce<ErrorCode::none>(vcpu, frame, to_handler(vcpu.pv.syscall), "SYSCALL");
 }
 
 void bounce_syscall32(Vcpu& vcpu, GuestFrame& frame)
@@ -191,7 +182,7 @@ void bounce_syscall32(Vcpu& vcpu, GuestFrame& frame)
     constexpr uint8_t invalid_opcode = 6;
     constexpr uint64_t syscall_length = 2;
     if (vcpu.pv.syscall32.address != 0)
-        return bounce(vcpu, frame, to_handler(vcpu.pv.syscall32), "a 32-bit SYSCALL");
+        return bounce<ErrorCode::none>(vcpu, frame, to_handler(vcpu.pv.syscall32), "a 32-bit SYSCALL");
     frame.rip -= syscall_length;
     inject_exception(vcpu, frame, invalid_opcode);
 }
@@ -200,7 +191,7 @@ void bounce_sysenter(Vcpu& vcpu, GuestFrame& frame)
 {
     constexpr uint8_t general_protection = 13;
     if (vcpu.pv.sysenter.address != 0)
-        return bounce(vcpu, frame, to_handler(vcpu.pv.sysenter), "SYSENTER");
+        return bounce<ErrorCode::none>(vcpu, frame, to_handler(vcpu.pv.sysenter), "SYSENTER");
     inject_exception(vcpu, frame, general_protection, 0);
 }
 
@@ -209,7 +200,7 @@ void handle_failed_return(Vcpu& vcpu, GuestFrame& frame)
     if (vcpu.pv.failsafe.address == 0)
         return crash_partition(vcpu, "it returns to %#x:%#lx, which cannot be loaded, and has no failsafe callback",
                                frame.cs, frame.rip);
-    bounce(vcpu, frame, to_handler(vcpu.pv.failsafe), "a failed return");
+    bounce<ErrorCode::none>(vcpu, frame, to_handler(vcpu.pv.failsafe), "a failed return");
 }
 
 }  // namespace bulkhead

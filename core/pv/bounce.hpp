@@ -6,14 +6,26 @@
 
 #include "core/guest_frame.hpp"
 #include "core/vcpu.hpp"
+#include "machine/registers.hpp"
 
 #include <cstdint>
 
 namespace bulkhead {
 
 // Between the guest's kernel and user mode: page tables and GS bases. The vCPU is the current one.
-void enter_kernel_mode(Vcpu& vcpu);
-void enter_user_mode(Vcpu& vcpu);
+inline void enter_kernel_mode(Vcpu& vcpu)
+{
+    vcpu.pv.kernel_mode = true;
+    machine::swap_gs();
+    machine::switch_table(vcpu.pv.kernel_table.raw());
+}
+
+inline void enter_user_mode(Vcpu& vcpu)
+{
+    vcpu.pv.kernel_mode = false;
+    machine::swap_gs();
+    machine::switch_table(vcpu.pv.user_table.raw());
+}
 
 // Makes the guest continue at an exception's handler in its trap table. A missing handler, or a
 // stack that cannot be written, ends the partition's life (crash policy).

@@ -7,7 +7,7 @@
 #include "core/pv/bounce.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/schedule.hpp"
-#include "machine/memory.hpp"
+#include "machine/guest_frames.hpp"
 
 extern "C" {
 #include <xen/xen.h>
@@ -16,6 +16,8 @@ extern "C" {
 namespace bulkhead {
 
 namespace {
+
+static_assert(sizeof(machine::IretFrame) == sizeof(iret_context));
 
 constexpr uint64_t rflags_if = 1u << 9;
 // What a guest may set: status, TF, DF, NT, RF, AC, ID. Never IOPL, VM, VIF or VIP.
@@ -31,8 +33,8 @@ constexpr uint8_t count_one_more(uint8_t count)
 
 void guest_iret_hypercall(Vcpu& vcpu, GuestFrame& frame)
 {
-    iret_context context;
-    if (!machine::copy_from_guest(&context, GuestVirtual(frame.rsp), sizeof(context))) [[unlikely]]
+    machine::IretFrame context;
+    if (!machine::load_frame(context, frame.rsp)) [[unlikely]]
         return crash_partition(vcpu, "its iret hypercall finds no frame at %#lx (vCPU %u, rip %#lx)",
                                frame.rsp, vcpu.number.raw(), frame.rip);
 
