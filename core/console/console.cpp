@@ -23,10 +23,11 @@ namespace {
 
 constexpr size_t core_log_bytes = 64 * 1024;
 constexpr size_t partition_log_bytes = 32 * 1024;
-constexpr int keys_at_most = 32;                 // a call
-constexpr int bytes_at_most = 256;
+// A turn costs 20,000 instructions or so, with these.
+constexpr int keys_at_most = 32;
+constexpr int bytes_at_most = 192;
 constexpr int services_at_most = 4;
-constexpr int fills_at_most = 8;                 // about 20,000 instructions
+constexpr int fills_at_most = 4;
 // After each turn CPU 0 belongs to its partitions for at least this many times as long, so that a
 // flood on a UART that takes everything at once costs them no more than a fifth.
 constexpr uint64_t rest_factor = 4;

@@ -42,6 +42,13 @@ void TextOut::repeat(char byte, size_t count)
     end_ += count;
 }
 
+void TextOut::put_hexadecimal(uint8_t byte)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    put_raw(digits.substr(byte >> 4, 1));
+    put_raw(digits.substr(byte & 15, 1));
+}
+
 void TextOut::print(const char* format, ...)
 {
     std::array<char, 320> text;

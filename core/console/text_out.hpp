@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace bulkhead {
@@ -28,6 +29,8 @@ public:
     // Each newline becomes CR LF.
     void put(std::string_view text);
     void repeat(char byte, size_t count);
+    // Two digits, and cheaper than print().
+    void put_hexadecimal(uint8_t byte);
     // printf, at most 320 bytes; newlines as in put().
     [[gnu::format(printf, 2, 3)]] void print(const char* format, ...);
 

@@ -14,7 +14,7 @@ namespace bulkhead {
 namespace {
 
 constexpr size_t row_bytes = 16;
-constexpr int rows_at_most = 4;            // a step
+constexpr int rows_at_most = 2;            // a step
 constexpr uint64_t default_bytes = 128;
 constexpr uint64_t bytes_at_most = 64 * 1024;
 
@@ -25,7 +25,7 @@ void put_row(uint64_t address, const uint8_t* bytes, size_t count, TextOut& out)
         if (i % 4 == 0)
             out.put(" ");
         if (i < count)
-            out.print("%02x", bytes[i]);
+            out.put_hexadecimal(bytes[i]);
         else
             out.put("  ");
     }

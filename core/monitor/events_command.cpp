@@ -11,8 +11,8 @@ namespace bulkhead {
 
 namespace {
 
-constexpr size_t ports_a_step = 128;
-constexpr int port_lines_a_step = 4;
+constexpr size_t ports_a_step = 32;
+constexpr int port_lines_a_step = 2;
 
 void put_peer(const PortInfo& info, TextOut& out)
 {

@@ -11,7 +11,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr int exit_lines_a_step = 6;
+constexpr int exit_lines_a_step = 3;
 constexpr size_t kinds = static_cast<size_t>(Trapped::count);
 
 void put_hypercall(const Partition& partition, size_t number, CommandRun& run, TextOut& out)

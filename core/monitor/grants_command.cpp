@@ -11,8 +11,8 @@ namespace bulkhead {
 
 namespace {
 
-constexpr size_t references_a_step = 128;
-constexpr int grant_lines_a_step = 4;
+constexpr size_t references_a_step = 32;
+constexpr int grant_lines_a_step = 2;
 
 const char* kind_of(uint16_t flags)
 {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t first_vector = 0x20;
 constexpr size_t vectors = 256;
-constexpr size_t vectors_a_step = 16;
+constexpr size_t vectors_a_step = 32;
 
 const char* vector_name(size_t vector)
 {

@@ -40,8 +40,11 @@ const char* type_name(plan::PartitionType type)
 void put_uuid(const std::array<uint8_t, 16>& uuid, TextOut& out)
 {
     out.put("  uuid         ");
-    for (size_t i = 0; i < uuid.size(); ++i)
-        out.print("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+    for (size_t i = 0; i < uuid.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            out.put_raw("-");
+        out.put_hexadecimal(uuid[i]);
+    }
     out.put("\n");
 }
 

@@ -16,7 +16,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr size_t words_a_step = 64;        // of the stack
+constexpr size_t words_a_step = 16;        // of the stack
 constexpr size_t words_at_most = 1024;
 constexpr size_t calls_at_most = 32;
 

@@ -344,7 +344,7 @@ TEST(Monitor, dumps_memory_by_the_guests_own_tables)
     STRCMP_EQUAL("ffffffff81000004  68656164 01                          head.\r\n",
                  run("part gateway dump 0xffffffff81000004 5").c_str());
     run("part gateway dump 0xffffffff81000000 0x1000");
-    LONGS_EQUAL(64, slices);
+    LONGS_EQUAL(128, slices);
 }
 
 TEST(Monitor, says_what_of_a_guests_memory_cannot_be_shown)
