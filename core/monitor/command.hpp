@@ -82,7 +82,7 @@ void start_events(CommandRun&, const Words&, TextOut&);       // events_command.
 void start_grants(CommandRun&, const Words&, TextOut&);       // grants_command.cpp
 void start_exits(CommandRun&, const Words&, TextOut&);        // exits_command.cpp
 void start_irq(CommandRun&, const Words&, TextOut&);          // machine_commands.cpp
-void start_pci(CommandRun&, const Words&, TextOut&);
+void start_pci(CommandRun&, const Words&, TextOut&);          // pci_command.cpp
 void start_acpi(CommandRun&, const Words&, TextOut&);
 void start_version(CommandRun&, const Words&, TextOut&);
 void start_reboot(CommandRun&, const Words&, TextOut&);

@@ -115,11 +115,6 @@ bool step_poweroff(CommandRun&, TextOut&) { machine::power_off(); }
 void start_irq(CommandRun& run, const Words&, TextOut&) { run.step = step_irq; }
 void start_acpi(CommandRun& run, const Words&, TextOut&) { run.step = step_acpi; }
 
-void start_pci(CommandRun&, const Words&, TextOut& out)
-{
-    out.put("This version does not look at PCI devices, and no partition has one.\n");
-}
-
 void start_version(CommandRun&, const Words&, TextOut& out)
 {
     out.print("Bulkhead %s, compiled with GCC %s\n", BULKHEAD_VERSION, __VERSION__);

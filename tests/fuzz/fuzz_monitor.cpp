@@ -25,6 +25,7 @@
 #include "core/monitor/monitor.cpp"
 #include "core/monitor/partition_commands.cpp"
 #include "core/monitor/partition_info.cpp"
+#include "core/monitor/pci_command.cpp"
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"

@@ -23,6 +23,7 @@
 #include "platform/x86/clock.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/interrupts.hpp"
+#include "platform/x86/pci.hpp"
 #include "platform/x86/uart.hpp"
 
 #include <cstring>
@@ -51,6 +52,8 @@ inline std::map<uint32_t, PortInfo> ports;        // of every partition
 inline std::map<uint32_t, GrantInfo> grants;
 inline std::string turned;                        // what the terminal was turned to
 inline AcpiFacts acpi_facts;
+inline std::array<PciFunction, 2> pci_devices;
+inline size_t pci_count;
 inline std::map<int, uint64_t> interrupts;
 inline std::vector<TraceRing> trace_rings(2);
 inline uint64_t unused_frames;
@@ -119,6 +122,7 @@ inline void make_world(std::vector<std::string> names)
     grants.clear();
     interrupts.clear();
     acpi_facts = {};
+    pci_count = 0;
     for (TraceRing& ring : trace_rings)
         ring.count = 0;
     trace_enabled = false;
@@ -183,6 +187,8 @@ inline const char* trapped_name(Trapped kind) { return kind == Trapped::cpuid ? 
 inline std::span<const FrameRange> free_memory() { return {&fake::unused_range, 1}; }
 inline uint64_t boot_allocated_bytes() { return 2'097'152; }
 inline const AcpiFacts& acpi() { return fake::acpi_facts; }
+inline std::span<const PciFunction> pci_functions() { return std::span(fake::pci_devices).first(fake::pci_count); }
+inline bool pci_truncated() { return fake::pci_count == 2; }
 inline uint64_t interrupt_count(uint8_t vector) { return fake::interrupts[vector]; }
 inline const char* uart_description() { return "COM1 (ports from 0x3f8)"; }
 inline const char* reference_clock_name() { return "HPET"; }
