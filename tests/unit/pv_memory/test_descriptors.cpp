@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "core/pv/descriptors.hpp"
 
-#include "partitions.hpp"
+#include "harness.hpp"
 #include "units.hpp"
 
 using namespace bulkhead;

@@ -2,7 +2,7 @@
 #include "core/frames.hpp"
 
 #include "core/frame_references.hpp"
-#include "partitions.hpp"
+#include "harness.hpp"
 #include "units.hpp"
 
 using namespace bulkhead;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "partitions.hpp"
+#include "harness.hpp"
 #include "units.hpp"
 
 #include "core/memory_op.cpp"

@@ -2,7 +2,7 @@
 // mmu_update, mmuext_op, update_va_mapping and vm_assist as hypercalls.
 #include "core/pv/page_table.hpp"
 
-#include "partitions.hpp"
+#include "harness.hpp"
 #include "units.hpp"
 
 using namespace bulkhead;

@@ -2,7 +2,7 @@
 #include "core/pv/page_table.hpp"
 
 #include "core/pv/table_walk.hpp"
-#include "partitions.hpp"
+#include "harness.hpp"
 #include "units.hpp"
 
 using namespace bulkhead;

@@ -2,6 +2,7 @@
 // Random guests by seed. BULKHEAD_SEED and BULKHEAD_STEPS choose one longer run.
 #include "core/pv/page_table.hpp"
 
+#include "harness.hpp"
 #include "random_guest.hpp"
 #include "units.hpp"
 
@@ -25,8 +26,8 @@ TEST_GROUP(Random)
         RandomGuest guest([&](uint64_t below) { return generator() % below; });
         for (uint64_t i = 0; i < steps; ++i) {
             const std::string broken = guest.step();
-            if (!broken.empty())
-                FAIL((broken + ": seed " + std::to_string(seed) + ", step " + std::to_string(i)).c_str());
+            const std::string where = broken + ": seed " + std::to_string(seed) + ", step " + std::to_string(i);
+            CHECK_TEXT(broken.empty(), where.c_str());
         }
     }
 };

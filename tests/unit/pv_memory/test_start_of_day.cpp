@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "core/pv/start_of_day.hpp"
 
-#include "partitions.hpp"
+#include "harness.hpp"
 #include "units.hpp"
 
 #include "core/pv/payload.cpp"
