@@ -92,8 +92,10 @@ void do_requested_work(uint32_t work)
 {
     if ((work & work_timer) != 0)
         run_timers();
-    if ((work & work_console) != 0)
+    if ((work & work_console) != 0) {
         console_work();
+        note_console_deadline();
+    }
     if ((work & work_lifecycle) != 0)
         lifecycle_work();
 }

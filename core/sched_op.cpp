@@ -155,16 +155,10 @@ long yield(Vcpu& vcpu)
     return 0;
 }
 
-}  // namespace
-
-long do_sched_op(Vcpu& vcpu, HypercallArguments& arguments)
+// Apart, so that the short ones do not pay for its stack frame.
+[[gnu::noinline]] long do_other(Vcpu& vcpu, uint32_t command, GuestVirtual argument)
 {
-    const GuestVirtual argument(arguments.value[1]);
-    switch (static_cast<uint32_t>(arguments.value[0])) {
-    case SCHEDOP_yield:
-        return yield(vcpu);
-    case SCHEDOP_block:
-        return block(vcpu);
+    switch (command) {
     case SCHEDOP_shutdown: {
         const std::optional<uint32_t> reason = read_reason(argument);
         return reason ? shut_down_self(vcpu, *reason) : negative(XEN_EFAULT);
@@ -187,6 +181,18 @@ long do_sched_op(Vcpu& vcpu, HypercallArguments& arguments)
     default:
         return negative(XEN_ENOSYS);
     }
+}
+
+}  // namespace
+
+long do_sched_op(Vcpu& vcpu, HypercallArguments& arguments)
+{
+    const auto command = static_cast<uint32_t>(arguments.value[0]);
+    if (command == SCHEDOP_yield)
+        return yield(vcpu);
+    if (command == SCHEDOP_block)
+        return block(vcpu);
+    return do_other(vcpu, command, GuestVirtual(arguments.value[1]));
 }
 
 long do_sched_op_compat(Vcpu& vcpu, HypercallArguments& arguments)

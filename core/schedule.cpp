@@ -128,32 +128,49 @@ void enqueue(ScheduleCpu& schedule, Vcpu& vcpu, Nanoseconds now)
     runstate_waits(vcpu, woken_at != 0 ? std::min(Nanoseconds(woken_at), now) : now);
 }
 
+// What one look at a CPU's vCPUs finds.
 struct Choice {
-    Vcpu* vcpu;
+    Vcpu* vcpu;          // null: idle
     bool contended;      // by an equal
+    bool others_wait;    // somebody is held and has a timer
+    bool due;            // somebody's timer is due: fire it and look again
 };
 
 Choice choose(ScheduleCpu& schedule, Nanoseconds now)
 {
-    Choice best{nullptr, false};
+    Choice best{};
+    uint64_t best_turn = 0;
+    uint32_t best_priority = 0;
+    const uint32_t open_partition = schedule.open_partition;
     for (Vcpu* vcpu : vcpus_of(schedule)) {
         ScheduleEntity& entity = vcpu->schedule;
+        if (entity.next_event <= now) [[unlikely]] {
+            best.due = true;
+            break;
+        }
         // Pairs with the waker: it clears the hold before it looks at `accepts`.
         if (vcpu->hold.load(std::memory_order_seq_cst) != 0) {
             entity.queued = false;
+            best.others_wait |= entity.next_event != never;
             continue;
         }
         if (!entity.queued) [[unlikely]]
             enqueue(schedule, *vcpu, now);
-        if (!in_window(*vcpu, schedule.open_partition))
+        if (!in_window(*vcpu, open_partition))
             continue;
-        if (best.vcpu == nullptr || entity.priority > best.vcpu->schedule.priority) {
-            best = {vcpu, false};
-        } else if (entity.priority == best.vcpu->schedule.priority) {
+        const uint32_t priority = entity.priority;
+        if (best.vcpu != nullptr && priority <= best_priority) {
+            if (priority < best_priority)
+                continue;
             best.contended = true;
-            if (entity.turn < best.vcpu->schedule.turn)
-                best.vcpu = vcpu;
+            if (entity.turn > best_turn)
+                continue;
+        } else {
+            best.contended = false;
         }
+        best.vcpu = vcpu;
+        best_priority = priority;
+        best_turn = entity.turn;
     }
     return best;
 }
@@ -192,11 +209,18 @@ bool change_running(ScheduleCpu& schedule, Vcpu* next, Nanoseconds now)
     return true;
 }
 
-Choice decide(ScheduleCpu& schedule, Nanoseconds now)
+// Ends: a timer that fired is in the future afterwards, and nobody is held for ever anew.
+Choice decide(Cpu& cpu, Nanoseconds now)
 {
+    ScheduleCpu& schedule = cpu.schedule;
     for (;;) {
+        // What was asked for up to here is decided below: the holds are read after this.
+        if ((cpu.work.load(std::memory_order_relaxed) & work_reschedule) != 0)
+            cpu.work.fetch_and(~uint32_t{work_reschedule}, std::memory_order_seq_cst);
         const Choice choice = choose(schedule, now);
-        if (choice.vcpu == chosen(schedule) || change_running(schedule, choice.vcpu, now)) [[likely]]
+        if (choice.due) [[unlikely]]
+            fire_due(schedule, now);
+        else if (choice.vcpu == chosen(schedule) || change_running(schedule, choice.vcpu, now)) [[likely]]
             return choice;
     }
 }
@@ -211,20 +235,21 @@ void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds
         schedule.decide_by = std::min(schedule.decide_by, now + next->schedule.slice_left_ns);
     if (next != nullptr && next->schedule.budget_ns != 0)
         schedule.decide_by = std::min(schedule.decide_by, now + next->schedule.budget_left_ns);
-    schedule.others_event = event_of_others(schedule, next);
+    schedule.others_event = choice.others_wait ? event_of_others(schedule, next) : never;
     const uint32_t priority = next != nullptr ? next->schedule.priority : 0;
     schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
 }
 
-void program_timer(Cpu& cpu)
+void program_timer(ScheduleCpu& schedule)
 {
-    ScheduleCpu& schedule = cpu.schedule;
-    Nanoseconds next = std::min({schedule.decide_by, schedule.others_event, schedule.core_event});
+    Nanoseconds next = std::min(std::min(schedule.decide_by, schedule.others_event), schedule.core_event);
     if (const Vcpu* vcpu = chosen(schedule); vcpu != nullptr)
         next = std::min(next, vcpu->schedule.next_event);
-    if (cpu.number == CpuNumber(0))
-        next = std::min(next, next_console_deadline());
-    if (next == schedule.timer)
+    if (next == schedule.timer) [[likely]]
+        return;
+    // While equals take turns, one interrupt too many in a slice costs less than a new time for every
+    // turn.
+    if (schedule.contended && schedule.timer < next && next - schedule.timer <= slice_ns)
         return;
     schedule.timer = next;
     machine::set_timer(next);
@@ -256,19 +281,14 @@ Vcpu* pick_next()
     // Whoever makes a vCPU runnable from here on asks for another decision, until this one stands.
     schedule.accepts.exchange(acceptance(0, any_partition), std::memory_order_seq_cst);
     const Nanoseconds now = machine::now();
-    ++schedule.decisions;
     charge(schedule, now);
     if (now >= schedule.window_end) [[unlikely]]
         open_window(schedule, now);
     if (schedule.changed.load(std::memory_order_relaxed)) [[unlikely]]
         take_remote_changes(schedule, now);
-    fire_due(schedule, now);
-    // What was asked for up to here is decided below: the holds are read after this.
-    if ((cpu.work.load(std::memory_order_relaxed) & work_reschedule) != 0)
-        cpu.work.fetch_and(~uint32_t{work_reschedule}, std::memory_order_seq_cst);
-    const Choice choice = decide(schedule, now);
+    const Choice choice = decide(cpu, now);
     plan_next_decision(schedule, choice, now);
-    program_timer(cpu);
+    program_timer(schedule);
     return choice.vcpu;
 }
 
@@ -278,11 +298,11 @@ void run_timers()
     // Whatever it was set to, it is not any more.
     cpu.schedule.timer = never;
     const Nanoseconds now = machine::now();
-    if (now >= cpu.schedule.core_event)
+    if (now >= cpu.schedule.watchdog_event)
         check_watchdogs(now);
-    if (cpu.number == CpuNumber(0) && now >= next_console_deadline())
+    if (now >= cpu.schedule.console_event)
         cpu.work.fetch_or(work_console, std::memory_order_relaxed);
-    if (cpu.current != nullptr && cpu.current->time.clock_generation != clock_generation())
+    if (cpu.current != nullptr && cpu.current->time.stale.load(std::memory_order_relaxed))
         update_time(*cpu.current);
 }
 
@@ -300,7 +320,7 @@ void timers_changed(Vcpu& vcpu)
     Cpu& cpu = this_cpu();
     vcpu.schedule.next_event = earliest_event(vcpu);
     if (chosen(cpu.schedule) == &vcpu)
-        program_timer(cpu);
+        program_timer(cpu.schedule);
     else
         request_decision(cpu);
 }
@@ -312,11 +332,18 @@ void timers_changed_remotely(Vcpu& vcpu)
     request_decision_if_running(vcpu);
 }
 
-void set_core_event(Nanoseconds when)
+void set_watchdog_event(Nanoseconds when)
 {
-    Cpu& cpu = this_cpu();
-    cpu.schedule.core_event = when;
-    program_timer(cpu);
+    ScheduleCpu& schedule = this_cpu().schedule;
+    schedule.watchdog_event = when;
+    schedule.core_event = std::min(schedule.watchdog_event, schedule.console_event);
+}
+
+void note_console_deadline()
+{
+    ScheduleCpu& schedule = this_cpu().schedule;
+    schedule.console_event = next_console_deadline();
+    schedule.core_event = std::min(schedule.watchdog_event, schedule.console_event);
 }
 
 }  // namespace bulkhead

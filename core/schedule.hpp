@@ -43,8 +43,10 @@ void yield_turn(Vcpu& vcpu);
 void timers_changed(Vcpu& vcpu);
 // The same for a vCPU of another CPU, whose CPU then takes VcpuTime::periodic_request.
 void timers_changed_remotely(Vcpu& vcpu);
-// When check_watchdogs() of lifecycle.hpp wants to be called next. Own CPU.
-void set_core_event(Nanoseconds when);
+// When check_watchdogs() of lifecycle.hpp wants to be called next. Own CPU; pick_next() follows.
+void set_watchdog_event(Nanoseconds when);
+// Asks the console when it wants to go on: after each console_work(). CPU 0; pick_next() follows.
+void note_console_deadline();
 
 // For the monitor: consistent enough to print, from any CPU.
 struct ScheduleCounters {

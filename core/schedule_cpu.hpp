@@ -42,10 +42,11 @@ struct ScheduleCpu {
     Nanoseconds decided_at;       // time of the last decision
     Nanoseconds decide_by;        // end of slice, budget or window: decide again then
     Nanoseconds others_event;     // next event of anybody else that may interrupt `running`
-    Nanoseconds core_event;       // next watchdog or other wait of a partition whose home is here
+    Nanoseconds watchdog_event;   // next watchdog of a partition whose home is here
+    Nanoseconds console_event;    // CPU 0: when the console wants to go on
+    Nanoseconds core_event;       // the earlier of the two
     Nanoseconds timer;            // what the hardware timer is set to
     uint64_t turns;
-    uint64_t decisions;           // counted
 };
 
 }  // namespace bulkhead

@@ -86,7 +86,8 @@ void init_schedule(std::span<const plan::Window> windows)
         if (count != 0)
             schedule.vcpus = boot_allocate_array<Vcpu*>(count).data();
         schedule.charged_until = machine::now();
-        schedule.decide_by = schedule.others_event = schedule.core_event = schedule.timer = never;
+        schedule.decide_by = schedule.others_event = schedule.timer = never;
+        schedule.watchdog_event = schedule.console_event = schedule.core_event = never;
         init_windows(schedule, windows, number);
     }
     for_each_vcpu([](Vcpu& vcpu, uint16_t index) {

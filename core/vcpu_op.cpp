@@ -76,7 +76,7 @@ long register_time_area(Vcpu& vcpu, Vcpu& target, GuestVirtual argument)
     if (&vcpu == &target)
         update_time(vcpu);
     else
-        target.time.time_stale.store(true, std::memory_order_relaxed);
+        target.time.stale.store(true, std::memory_order_relaxed);
     return 0;
 }
 

@@ -16,8 +16,6 @@ namespace bulkhead {
 
 namespace {
 
-constinit std::atomic<uint32_t> clock_changes{1};
-
 vcpu_time_info_t present_time(uint32_t version)
 {
     const machine::ClockScale& scale = machine::clock_scale();
@@ -131,7 +129,7 @@ void reset_time(Vcpu& vcpu)
     time.runstate.state_entry_time = machine::now().raw();
     time.runstate_area.store(0, std::memory_order_relaxed);
     time.time_area.store(0, std::memory_order_relaxed);
-    time.time_stale.store(true, std::memory_order_relaxed);
+    time.stale.store(true, std::memory_order_relaxed);
     time.time_version = 0;
     vcpu.schedule.next_event = earliest_event(vcpu);
 }
@@ -140,8 +138,7 @@ void runstate_switch_in(Vcpu& vcpu)
 {
     VcpuTime& time = vcpu.time;
     enter_runstate(vcpu, RUNSTATE_running, this_cpu().schedule.decided_at);
-    if (time.clock_generation != clock_generation() || !machine::clock_scale().stable ||
-        time.time_stale.load(std::memory_order_relaxed))
+    if (time.stale.load(std::memory_order_relaxed)) [[unlikely]]
         update_time(vcpu);
     if (time.runstate_area.load(std::memory_order_relaxed) != 0) {
         const KernelTables tables(vcpu);
@@ -183,12 +180,14 @@ vcpu_runstate_info_t runstate_of(const Vcpu& vcpu)
     return copy;
 }
 
-uint32_t clock_generation() { return clock_changes.load(std::memory_order_acquire); }
-
 void clock_changed()
 {
-    clock_changes.fetch_add(1, std::memory_order_release);
+    for (Partition& partition : all_partitions()) {
+        for (Vcpu& vcpu : partition.vcpus)
+            vcpu.time.stale.store(true, std::memory_order_relaxed);
+    }
     for (uint16_t number = 0; number < cpu_count(); ++number) {
+        // Release: who takes the work sees the marks.
         cpu_by_number(CpuNumber(number)).work.fetch_or(work_timer, std::memory_order_release);
         machine::poke(CpuNumber(number));
     }
@@ -197,8 +196,8 @@ void clock_changed()
 void update_time(Vcpu& vcpu)
 {
     VcpuTime& own = vcpu.time;
-    own.time_stale.store(false, std::memory_order_relaxed);
-    own.clock_generation = clock_generation();
+    // Before the clock is read: a change from here on marks it again.
+    own.stale.store(!machine::clock_scale().stable, std::memory_order_seq_cst);
     own.time_version += 2;
     const vcpu_time_info_t time = present_time(own.time_version);
     publish(vcpu.info->time, time);

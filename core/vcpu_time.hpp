@@ -32,9 +32,9 @@ struct VcpuTime {
     // Guest-virtual, 0: none; may be registered by another vCPU of the partition.
     std::atomic<uint64_t> runstate_area;
     std::atomic<uint64_t> time_area;         // secondary vcpu_time_info
-    std::atomic<bool> time_stale;            // what the guest sees has to be written again
+    // What the guest sees has to be written again before it runs: always, unless the clock is stable.
+    std::atomic<bool> stale;
     uint32_t time_version;                   // even; that of vcpu_time_info, never read back
-    uint32_t clock_generation;               // of the clock that the guest sees
 };
 
 // Between two lives of the partition, and at start.
@@ -55,7 +55,6 @@ void runstate_waits(Vcpu& vcpu, Nanoseconds since);
 // The clock's parameters changed (refined calibration): every vCPU gets them before it next runs,
 // and those that run now are interrupted for it. Any CPU.
 void clock_changed();
-[[nodiscard]] uint32_t clock_generation();
 // Writes vcpu_info->time, and the secondary area through the tables that are loaded now. Own CPU.
 void update_time(Vcpu& vcpu);
 // Writes wc_sec and its kin of the shared info.

@@ -106,7 +106,7 @@ void check_watchdogs(Nanoseconds now)
         if (!partition.vcpus.empty() && partition.vcpus[0].cpu == here)
             next = std::min(next, look_at(partition, now));
     }
-    set_core_event(next);
+    set_watchdog_event(next);
 }
 
 void cancel_watchdogs(Partition& partition)

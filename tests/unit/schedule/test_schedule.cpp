@@ -149,6 +149,24 @@ TEST(Schedule, yield_lets_an_equal_run)
     POINTERS_EQUAL(&box.vcpu(0), box.decide());
 }
 
+TEST(Schedule, turns_by_yield_do_not_program_the_timer_each_time)
+{
+    box.make({{10, {0}}, {10, {0}}});
+    box.wake(box.vcpu(0));
+    box.wake(box.vcpu(1));
+    box.decide();
+    const size_t before = fake::timers_set.size();
+    for (int i = 0; i < 100; ++i) {
+        fake::tsc += 10 * us;
+        yield_turn(*this_cpu().current);
+        box.decide();
+    }
+    CHECK_EQUAL(before, fake::timers_set.size());
+    box.run_for(100 * ms);
+    CHECK(box.ran[&box.vcpu(0)] <= 55 * ms);
+    CHECK(box.ran[&box.vcpu(1)] <= 55 * ms);
+}
+
 TEST(Schedule, yield_of_one_alone_asks_for_nothing)
 {
     box.make({{10, {0}}, {5, {0}}});
@@ -407,32 +425,29 @@ TEST(Schedule, a_vCPU_that_stands_for_the_cores_work_is_chosen_like_any_other)
     POINTERS_EQUAL(&box.vcpu(0), box.decide());
 }
 
-TEST(Schedule, CPU_0_wakes_for_the_console)
+TEST(Schedule, the_CPU_wakes_when_the_console_wants_to_go_on)
 {
     box.make({{10, {0}}});
     fake::console_deadline = Nanoseconds(fake::tsc + 1 * ms);
+    note_console_deadline();
     box.decide();
     CHECK(this_cpu().schedule.timer == fake::console_deadline);
+    run_timers();
+    CHECK_EQUAL(0, this_cpu().work.load());
     fake::tsc += 1 * ms;
     run_timers();
     CHECK_EQUAL(work_console, this_cpu().work.load());
-}
-
-TEST(Schedule, other_CPUs_do_not_wake_for_the_console)
-{
-    box.make({{10, {1}}});
-    fake::current_cpu = 1;
-    fake::console_deadline = Nanoseconds(fake::tsc);
+    this_cpu().work = 0;
+    fake::console_deadline = never;
+    note_console_deadline();
     box.decide();
     CHECK(this_cpu().schedule.timer == never);
-    run_timers();
-    CHECK_EQUAL(0, this_cpu().work.load());
 }
 
 TEST(Schedule, a_watchdogs_time_is_programmed_and_looked_at)
 {
     box.make({{10, {0}}});
-    set_core_event(Nanoseconds(fake::tsc + 1 * ms));
+    set_watchdog_event(Nanoseconds(fake::tsc + 1 * ms));
     box.decide();
     CHECK(this_cpu().schedule.timer == Nanoseconds(fake::tsc + 1 * ms));
     run_timers();

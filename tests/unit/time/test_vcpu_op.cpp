@@ -219,7 +219,7 @@ TEST(VcpuOp, the_callers_time_area_is_filled_at_once_and_anothers_when_it_runs)
     CHECK_EQUAL(0, call_with(VCPUOP_register_vcpu_time_memory_area, 0, request));
     CHECK_EQUAL(vcpu->info->time.version, area.version);
     area = {};
-    second->time.time_stale = false;
+    second->time.stale = false;
     CHECK_EQUAL(0, call_with(VCPUOP_register_vcpu_time_memory_area, 1, request));
     CHECK_EQUAL(0, area.version);
     box.wake(*second);
