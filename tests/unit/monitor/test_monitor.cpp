@@ -25,7 +25,6 @@
 #include "core/monitor/partition_commands.cpp"
 #include "core/monitor/partition_info.cpp"
 #include "core/monitor/pci_command.cpp"
-#include "core/monitor/pci_command.cpp"
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"
@@ -38,11 +37,6 @@
 
 namespace bulkhead {
 constinit std::atomic<bool> trace_enabled{false};
-
-static std::vector<PciFunction> pci_list;
-static bool pci_list_truncated = false;
-std::span<const PciFunction> pci_functions() { return pci_list; }
-bool pci_truncated() { return pci_list_truncated; }
 }
 
 using namespace bulkhead;
@@ -503,24 +497,6 @@ TEST(Monitor, says_plainly_what_the_box_does_not_have)
     CHECK_SHOWS(run("acpi"), "The firmware has no ACPI tables.");
 }
 
-TEST(Monitor, shows_pci_devices)
-{
-    PciFunction& card = fake::pci_devices[0] = {};
-    card.address = pci_address(0, 3, 0);
-    card.vendor = 0x8086;
-    card.device = 0x100e;
-    card.class_code = 0x020000;
-    card.interrupt_pin = 1;
-    PciFunction& other = fake::pci_devices[1] = {};
-    other.address = pci_address(1, 31, 7);
-    other.class_code = 0xff0000;
-    other.msix = 0x40;
-    fake::pci_count = 1;
-    CHECK_SHOWS(run("pci"), "00:03.0  8086:100e      020000  INTx        Ethernet card\r\n");
-    fake::pci_count = 2;
-    CHECK_SHOWS(run("pci"), "01:1f.7  0000:0000      ff0000  MSI-X       device\r\nThere are more than fit the table.\r\n");
-}
-
 TEST(Monitor, lists_pci_functions_with_their_kind_and_interrupts)
 {
     PciFunction card{};
@@ -531,14 +507,12 @@ TEST(Monitor, lists_pci_functions_with_their_kind_and_interrupts)
     card.msix = 0xa0;
     PciFunction odd{};
     odd.class_code = 0xff0000;
-    pci_list = {card, odd};
-    pci_list_truncated = true;
+    fake::pci_devices = {card, odd};
+    fake::pci_count = 2;
     const std::string text = run("pci");
     CHECK_SHOWS(text, "01:02.3  8086:10d3      020000  MSI-X       Ethernet card\r\n");
     CHECK_SHOWS(text, "ff0000  none        device\r\n");
     CHECK_SHOWS(text, "There are more than fit the table.");
-    pci_list.clear();
-    pci_list_truncated = false;
 }
 
 TEST(Monitor, shows_the_firmwares_tables)
