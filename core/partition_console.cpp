@@ -145,7 +145,7 @@ void disconnect_console(Partition& partition)
         LockGuard guard(source.lock);
         (void)take_output(console, source.log);
         if (source.log.in_line())
-            source.log.append("\n", machine::now());
+            source.log.append("\r\n", machine::now());
         source.log_end.store(source.log.end(), std::memory_order_relaxed);
         console.ring = nullptr;
     }

@@ -13,6 +13,7 @@
 #include "core/trace.hpp"
 #include "machine/clock.hpp"
 #include "machine/interrupts.hpp"
+#include "machine/relax.hpp"
 #include "machine/uart.hpp"
 
 #include <algorithm>
@@ -60,16 +61,21 @@ void put_polled(char byte)
     }
 }
 
+void write_all_polled()
+{
+    while (!terminal.out.empty() || terminal.multiplexer.fill(terminal.out, never)) {
+        put_polled(terminal.out.front());
+        terminal.out.pop();
+    }
+}
+
 // During start-up several CPUs may log: whoever comes second leaves its line to the first one, or
 // to the next line.
 void flush_polled()
 {
     if (polling.exchange(true, std::memory_order_acquire))
         return;
-    while (!terminal.out.empty() || terminal.multiplexer.fill(terminal.out, never)) {
-        put_polled(terminal.out.front());
-        terminal.out.pop();
-    }
+    write_all_polled();
     polling.store(false, std::memory_order_release);
 }
 
@@ -88,6 +94,10 @@ ConsoleSource& console_source(size_t index) { return index == 0 ? core_source() 
 
 void console_append(ConsoleSource& source, std::string_view text)
 {
+    if (mode.load(std::memory_order_relaxed) == Mode::panic) {
+        panic_write(text);   // whoever holds the lock may never give it back
+        return;
+    }
     {
         LockGuard guard(source.lock);
         source.log.append(text, machine::now());
@@ -136,9 +146,12 @@ void init_partition_consoles()
     init_trace();
 }
 
+// `polling` stays set: another CPU that is about to flush finds it so and leaves its line to CPU 0.
 void start_console_interrupts()
 {
-    flush_polled();
+    while (polling.exchange(true, std::memory_order_acquire))
+        machine::relax();
+    write_all_polled();
     mode.store(Mode::interrupts, std::memory_order_release);
     machine::uart_want_transmit(false);
     cpu_by_number(CpuNumber(0)).work.fetch_or(work_console, std::memory_order_release);

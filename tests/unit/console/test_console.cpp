@@ -734,8 +734,9 @@ TEST(Console, writes_a_panic_by_polling_with_the_end_of_the_log)
     core.lock.lock();   // its holder will never give it back
     begin_panic_output();
     panic_write("the sentence\n");
+    bulkhead::log("from the panic's code");
     panic_write_log_end(3);
-    STRCMP_EQUAL("\x18\r\nthe sentence\r\nevent 47\r\nevent 48\r\nevent 49\r\n", plain(take_sent()).c_str());
+    STRCMP_EQUAL("\x18\r\nthe sentence\r\nfrom the panic's code\r\nevent 47\r\nevent 48\r\nevent 49\r\n", plain(take_sent()).c_str());
 }
 
 TEST(Console, takes_lines_from_several_cpus_at_once)
