@@ -136,7 +136,7 @@ class Box:
     def _digest(self, data):
         text = self.undecoded.decode("latin-1") + data.decode("latin-1")
         # A control sequence may be cut in two by the end of the data.
-        cut = re.search(r"\r?(?:\x1b[\[()0-9;?]*)?$", text)
+        cut = re.search(r"\r?(?:\x1b[\[()0-9;?]*)?\Z", text)
         self.undecoded = b""
         if cut.group(0):
             self.undecoded, text = text[cut.start():].encode("latin-1"), text[:cut.start()]
