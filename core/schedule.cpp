@@ -57,10 +57,33 @@ std::span<Vcpu* const> vcpus_of(const ScheduleCpu& schedule)
     return {schedule.vcpus, schedule.vcpu_count};
 }
 
+// The largest rank runs. Priority counts from 1, so that no rank is 0; who ends a slice, yields or
+// wakes gets the next turn, and so comes after its equals.
+constexpr unsigned rank_priority_shift = 56;
+
+constexpr uint64_t rank_of(uint64_t priority, uint64_t turn)
+{
+    return ((priority + 2) << rank_priority_shift) - turn;
+}
+
+constexpr bool equals(uint64_t rank, uint64_t other)
+{
+    return ((rank ^ other) >> rank_priority_shift) == 0;
+}
+
 void next_turn(ScheduleCpu& schedule, ScheduleEntity& entity)
 {
-    entity.turn = ++schedule.turns;
+    entity.rank = rank_of(entity.priority, ++schedule.turns);
     entity.slice_left_ns = slice_ns;
+}
+
+[[gnu::noinline]] void charge_budget_of(Vcpu& vcpu, uint64_t ran_ns, Nanoseconds now)
+{
+    if (charge_budget(vcpu.schedule, ran_ns, now))
+        return;
+    ++vcpu.schedule.exhaustions;
+    vcpu.hold.fetch_or(hold_budget, std::memory_order_relaxed);
+    vcpu.schedule.next_event = earliest_event(vcpu);
 }
 
 void charge_running(ScheduleCpu& schedule, Vcpu& vcpu, uint64_t ran_ns, Nanoseconds now)
@@ -72,11 +95,8 @@ void charge_running(ScheduleCpu& schedule, Vcpu& vcpu, uint64_t ran_ns, Nanoseco
         else
             entity.slice_left_ns -= ran_ns;
     }
-    if (entity.budget_ns != 0 && !charge_budget(entity, ran_ns, now)) {
-        ++entity.exhaustions;
-        vcpu.hold.fetch_or(hold_budget, std::memory_order_relaxed);
-        entity.next_event = earliest_event(vcpu);
-    }
+    if (entity.budget_ns != 0) [[unlikely]]
+        charge_budget_of(vcpu, ran_ns, now);
 }
 
 // A refined clock may step back a little: nobody is charged for that.
@@ -88,7 +108,7 @@ void charge(ScheduleCpu& schedule, Nanoseconds now)
         charge_running(schedule, *vcpu, ran_ns, now);
 }
 
-void open_window(ScheduleCpu& schedule, Nanoseconds now)
+[[gnu::noinline]] void open_window(ScheduleCpu& schedule, Nanoseconds now)
 {
     const std::span<ScheduleWindow> windows = schedule.windows;
     const uint64_t frame_ns = windows.back().end_ns;
@@ -103,7 +123,7 @@ void open_window(ScheduleCpu& schedule, Nanoseconds now)
     schedule.window_end = schedule.frame_start + windows[window].end_ns;
 }
 
-void take_remote_changes(ScheduleCpu& schedule, Nanoseconds now)
+[[gnu::noinline]] void take_remote_changes(ScheduleCpu& schedule, Nanoseconds now)
 {
     // Acquire pairs with the release in timers_changed_remotely().
     if (!schedule.changed.exchange(false, std::memory_order_acq_rel))
@@ -112,7 +132,7 @@ void take_remote_changes(ScheduleCpu& schedule, Nanoseconds now)
         take_periodic_request(*vcpu, now);
 }
 
-void fire_due(ScheduleCpu& schedule, Nanoseconds now)
+[[gnu::noinline]] void fire_due(ScheduleCpu& schedule, Nanoseconds now)
 {
     for (Vcpu* vcpu : vcpus_of(schedule)) {
         if (vcpu->schedule.next_event <= now) [[unlikely]]
@@ -120,10 +140,9 @@ void fire_due(ScheduleCpu& schedule, Nanoseconds now)
     }
 }
 
-void enqueue(ScheduleCpu& schedule, Vcpu& vcpu, Nanoseconds now)
+[[gnu::noinline]] void enqueue(ScheduleCpu& schedule, Vcpu& vcpu, Nanoseconds now)
 {
     const uint64_t woken_at = vcpu.schedule.woken_at.exchange(0, std::memory_order_relaxed);
-    vcpu.schedule.queued = true;
     next_turn(schedule, vcpu.schedule);
     runstate_waits(vcpu, woken_at != 0 ? std::min(Nanoseconds(woken_at), now) : now);
 }
@@ -139,9 +158,7 @@ struct Choice {
 Choice choose(ScheduleCpu& schedule, Nanoseconds now)
 {
     Choice best{};
-    uint64_t best_turn = 0;
-    uint32_t best_priority = 0;
-    const uint32_t open_partition = schedule.open_partition;
+    uint64_t best_rank = 0;
     for (Vcpu* vcpu : vcpus_of(schedule)) {
         ScheduleEntity& entity = vcpu->schedule;
         if (entity.next_event <= now) [[unlikely]] {
@@ -150,33 +167,28 @@ Choice choose(ScheduleCpu& schedule, Nanoseconds now)
         }
         // Pairs with the waker: it clears the hold before it looks at `accepts`.
         if (vcpu->hold.load(std::memory_order_seq_cst) != 0) {
-            entity.queued = false;
+            entity.rank = 0;
             best.others_wait |= entity.next_event != never;
             continue;
         }
-        if (!entity.queued) [[unlikely]]
+        if (entity.rank == 0) [[unlikely]]
             enqueue(schedule, *vcpu, now);
-        if (!in_window(*vcpu, open_partition))
+        if (!in_window(*vcpu, schedule.open_partition))
             continue;
-        const uint32_t priority = entity.priority;
-        if (best.vcpu != nullptr && priority <= best_priority) {
-            if (priority < best_priority)
-                continue;
-            best.contended = true;
-            if (entity.turn > best_turn)
-                continue;
+        const bool equal = equals(entity.rank, best_rank);
+        if (entity.rank > best_rank) {
+            best.vcpu = vcpu;
+            best_rank = entity.rank;
+            best.contended = equal;
         } else {
-            best.contended = false;
+            best.contended |= equal;
         }
-        best.vcpu = vcpu;
-        best_priority = priority;
-        best_turn = entity.turn;
     }
     return best;
 }
 
 // The next event of a vCPU that could then run instead of the chosen one (null: idle).
-Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* next_vcpu)
+[[gnu::noinline]] Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* next_vcpu)
 {
     const uint32_t least_priority = next_vcpu != nullptr ? next_vcpu->schedule.priority : 0;
     Nanoseconds next = never;
@@ -190,21 +202,26 @@ Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* next_vcpu)
     return next;
 }
 
-// Makes the choice stand. False: somebody held the vCPU after it was chosen and before he could see
-// that it was; if he waits for the end of its life, he has to look again.
+// Somebody held the vCPU after it was chosen and before he could see that it was. If he waits for the
+// end of its life, he has to look again.
+[[gnu::noinline]] void tell_holder(const Vcpu& vcpu)
+{
+    if ((vcpu.hold.load(std::memory_order_relaxed) & hold_stopped) != 0)
+        wake_home(*vcpu.partition);
+}
+
+// Makes the choice stand, unless it is held by now.
 bool change_running(ScheduleCpu& schedule, Vcpu* next, Nanoseconds now)
 {
     schedule.running.store(next, std::memory_order_seq_cst);
     if (next == nullptr)
         return true;
-    const uint32_t held = next->hold.load(std::memory_order_seq_cst);
-    if (held != 0) [[unlikely]] {
-        if ((held & hold_stopped) != 0)
-            wake_home(*next->partition);
+    if (next->hold.load(std::memory_order_seq_cst) != 0) [[unlikely]] {
+        tell_holder(*next);
         return false;
     }
     ++next->schedule.dispatches;
-    if (next->schedule.budget_ns != 0)
+    if (next->schedule.budget_ns != 0) [[unlikely]]
         open_budget(next->schedule, now);
     return true;
 }
@@ -225,21 +242,6 @@ Choice decide(Cpu& cpu, Nanoseconds now)
     }
 }
 
-void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
-{
-    const Vcpu* next = choice.vcpu;
-    schedule.contended = choice.contended;
-    schedule.decided_at = now;
-    schedule.decide_by = schedule.window_end;
-    if (choice.contended)
-        schedule.decide_by = std::min(schedule.decide_by, now + next->schedule.slice_left_ns);
-    if (next != nullptr && next->schedule.budget_ns != 0)
-        schedule.decide_by = std::min(schedule.decide_by, now + next->schedule.budget_left_ns);
-    schedule.others_event = choice.others_wait ? event_of_others(schedule, next) : never;
-    const uint32_t priority = next != nullptr ? next->schedule.priority : 0;
-    schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
-}
-
 void program_timer(ScheduleCpu& schedule)
 {
     Nanoseconds next = std::min(std::min(schedule.decide_by, schedule.others_event), schedule.core_event);
@@ -253,6 +255,27 @@ void program_timer(ScheduleCpu& schedule)
         return;
     schedule.timer = next;
     machine::set_timer(next);
+}
+
+Nanoseconds next_decision(const ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
+{
+    Nanoseconds next = schedule.window_end;
+    if (choice.contended)
+        next = std::min(next, now + choice.vcpu->schedule.slice_left_ns);
+    if (choice.vcpu != nullptr && choice.vcpu->schedule.budget_ns != 0)
+        next = std::min(next, now + choice.vcpu->schedule.budget_left_ns);
+    return next;
+}
+
+void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
+{
+    schedule.contended = choice.contended;
+    schedule.decided_at = now;
+    schedule.decide_by = next_decision(schedule, choice, now);
+    schedule.others_event = choice.others_wait ? event_of_others(schedule, choice.vcpu) : never;
+    const uint32_t priority = choice.vcpu != nullptr ? choice.vcpu->schedule.priority : 0;
+    schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
+    program_timer(schedule);
 }
 
 }  // namespace
@@ -288,7 +311,6 @@ Vcpu* pick_next()
         take_remote_changes(schedule, now);
     const Choice choice = decide(cpu, now);
     plan_next_decision(schedule, choice, now);
-    program_timer(schedule);
     return choice.vcpu;
 }
 

@@ -15,10 +15,10 @@ struct ScheduleEntity {
     // The core builds or clears the partition on this vCPU's account: whoever gets it from
     // pick_next() calls lifecycle_step() instead of entering the guest.
     bool core_work;
-    bool queued;                  // was runnable when its CPU last looked
     uint16_t partition;           // index in all_partitions(), for windows
-    // Among equals the smallest turn runs; who ends a slice, yields or wakes gets the next number.
-    uint64_t turn;
+    // What its CPU compares: priority above, order among equals below. 0: it was not runnable when
+    // its CPU last looked.
+    uint64_t rank;
     uint64_t slice_left_ns;       // spent only while an equal waits
     // Budget: see schedule_budget.hpp.
     uint64_t budget_ns;           // 0: none
