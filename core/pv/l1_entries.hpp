@@ -7,6 +7,8 @@
 #include "core/frame_references.hpp"
 #include "core/pv/descriptors.hpp"
 #include "core/pv/page_table.hpp"
+#include "machine/memory.hpp"
+#include "platform/x86/layout.hpp"
 
 namespace bulkhead {
 
@@ -59,6 +61,87 @@ inline void note_absent_value(PvMemory& memory, uint64_t value)
 {
     if (value != 0 && pte::frame(value).raw() < frame::installed_end) [[unlikely]]
         ++memory.counters.unsafe_absent;
+}
+
+// --- Hot paths ------------------------------------------------------------------------------------
+
+constexpr bool is_guest_address(uint64_t address)
+{
+    return address - layout::guest_low_end >= layout::core_end - layout::guest_low_end;
+}
+
+// The L1 entry for an address in the vCPU's kernel tables, or null. Their entries were admitted, so
+// there is nothing to check on the way, unless a table maps itself.
+[[nodiscard, gnu::always_inline]] inline uint64_t* l1_entry_at(const Vcpu& vcpu, uint64_t address)
+{
+    constexpr uint64_t offset_bits = page_mask & ~uint64_t{7};
+    constexpr unsigned entry_shift = 3;
+    if (!is_guest_address(address)) [[unlikely]]
+        return nullptr;
+    const bool linear = vcpu.partition->memory.linear_tables;
+    uint64_t table = address_of(vcpu.pv.kernel_table).raw();
+#pragma GCC unroll 3
+    for (unsigned shift = 39; shift > page_shift; shift -= 9) {
+        const uint64_t offset = (address >> (shift - entry_shift)) & offset_bits;
+        const uint64_t entry = *machine::physical_pointer<uint64_t>(HostPhysical(table + offset));
+        if ((entry & pte::present) == 0) [[unlikely]]
+            return nullptr;
+        table = entry & pte::address;
+        // Then the walk may come to the core's slots.
+        if (linear && frame::find(frame_of(HostPhysical(table)), vcpu.partition->id) == nullptr) [[unlikely]]
+            return nullptr;
+    }
+    // Or it may end above L1.
+    if (linear && frame_type(frame_of(HostPhysical(table))) != FrameType::l1) [[unlikely]]
+        return nullptr;
+    const uint64_t offset = (address >> (page_shift - entry_shift)) & offset_bits;
+    return machine::physical_pointer<uint64_t>(HostPhysical(table + offset));
+}
+
+enum class L1Write : uint8_t { exchange, keep_accessed_dirty, if_equal };
+
+// Writes an entry that CPUs may be walking, whose accessed and dirty bits change under our hands.
+// False: it is not `old` any more (if_equal). `old` becomes what it was.
+template <L1Write how>
+[[nodiscard, gnu::always_inline]] inline bool put_in_entry(uint64_t* place, uint64_t value, uint64_t& old)
+{
+    TableEntry entry(*place);
+    if constexpr (how == L1Write::if_equal)
+        return entry.compare_exchange_strong(old, value, std::memory_order_acq_rel, std::memory_order_relaxed);
+    if constexpr (how == L1Write::exchange) {
+        old = entry.exchange(value, std::memory_order_acq_rel);
+    } else {
+        while (!entry.compare_exchange_weak(old, value | (old & (pte::accessed | pte::dirty)),
+                                            std::memory_order_acq_rel, std::memory_order_relaxed)) {
+        }
+    }
+    return true;
+}
+
+// Changes an entry of a valid L1 table: update_entry() for this level. `expected` is for if_equal.
+template <L1Write how>
+[[nodiscard, gnu::always_inline]] inline Errno write_l1_entry(Partition& partition, uint64_t* place, uint64_t value,
+                                                              uint64_t expected = 0)
+{
+    constexpr uint64_t decides_reference = pte::address | pte::present | pte::writable;
+    uint64_t old = how == L1Write::if_equal ? expected : TableEntry(*place).load(std::memory_order_relaxed);
+    bool same_reference = false;
+    if ((value & pte::present) != 0) {
+        same_reference = ((old ^ value) & decides_reference) == 0;
+        if (!same_reference) {
+            if (const Errno error = take_l1_value(partition, value); error != frame::ok) [[unlikely]] {
+                ++partition.memory.counters.entries_refused;
+                return error;
+            }
+        }
+        value = admitted_l1(value) | (same_reference ? old & pte::granted : 0);
+    } else {
+        note_absent_value(partition.memory, value);
+    }
+    const bool written = put_in_entry<how>(place, value, old);
+    if (!same_reference)
+        drop_l1_value(partition, written ? old : value);
+    return written ? frame::ok : XEN_EAGAIN;
 }
 
 }  // namespace bulkhead

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // HYPERVISOR_mmu_update. Source: xen/include/public/xen.h, "HYPERVISOR_mmu_update(reqs, count, ...)".
+#include "core/pv/l1_entries.hpp"
 #include "core/pv/page_table.hpp"
 #include "core/pv/request_list.hpp"
 #include "machine/frame_tables.hpp"
@@ -28,27 +29,49 @@ Result<> set_machine_to_phys(const Partition& partition, Mfn number, uint64_t pf
     return {};
 }
 
-Result<> apply_update(Vcpu& vcpu, const mmu_update_t& request, WorkBudget& budget)
+Result<> update_table_entry(Vcpu& vcpu, HostPhysical address, uint64_t command, uint64_t value, WorkBudget& budget)
 {
-    constexpr uint64_t command_bits = 7;
-    const HostPhysical address(request.ptr & ~command_bits);
-    const uint64_t command = request.ptr & command_bits;
+    const Result<EntryPlace> place = find_table_entry(*vcpu.partition, address);
+    if (!place.has_value()) [[unlikely]]
+        return write_plainly(*vcpu.partition, address, value);
+    const bool keep = command == MMU_PT_UPDATE_PRESERVE_AD;
+    return update_entry(vcpu, *place, {.value = value, .keep_accessed_dirty = keep}, budget);
+}
+
+Result<> apply_slowly(Vcpu& vcpu, HostPhysical address, uint64_t command, uint64_t value, WorkBudget& budget)
+{
     switch (command) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_PRESERVE_AD:
-    case MMU_PT_UPDATE_NO_TRANSLATE: {
-        const Result<EntryPlace> place = find_table_entry(*vcpu.partition, address);
-        if (!place.has_value()) [[unlikely]]
-            return write_plainly(*vcpu.partition, address, request.val);
-        return update_entry(vcpu, *place,
-                            {.value = request.val, .keep_accessed_dirty = command == MMU_PT_UPDATE_PRESERVE_AD},
-                            budget);
-    }
+    case MMU_PT_UPDATE_NO_TRANSLATE:
+        return update_table_entry(vcpu, address, command, value, budget);
     case MMU_MACHPHYS_UPDATE:
-        return set_machine_to_phys(*vcpu.partition, frame_of(address), request.val);
+        return set_machine_to_phys(*vcpu.partition, frame_of(address), value);
     default:
         return fail(XEN_ENOSYS);
     }
+}
+
+bool is_valid_l1(const Partition& partition, Mfn table)
+{
+    constexpr uint64_t looked_at = frame::given | frame::validated | frame::type_mask;
+    constexpr uint64_t valid_l1 = frame::given | frame::validated | frame::type_bits(FrameType::l1);
+    const FrameEntry* entry = frame::find(table, partition.id);
+    return entry != nullptr && (entry->state.load(std::memory_order_relaxed) & looked_at) == valid_l1;
+}
+
+Errno apply_update(Vcpu& vcpu, const mmu_update_t& request, WorkBudget& budget)
+{
+    constexpr int32_t cost_of_update = 150;
+    constexpr uint64_t command_bits = 7;
+    const HostPhysical address(request.ptr & ~command_bits);
+    const uint64_t command = request.ptr & command_bits;
+    budget.spend(cost_of_update);
+    if (command == MMU_NORMAL_PT_UPDATE && is_valid_l1(*vcpu.partition, frame_of(address))) [[likely]]
+        return write_l1_entry<L1Write::exchange>(*vcpu.partition, machine::physical_pointer<uint64_t>(address),
+                                                 request.val);
+    const Result<> result = apply_slowly(vcpu, address, command, request.val, budget);
+    return result.has_value() ? frame::ok : result.error();
 }
 
 // The low half names who owns the mapped frames, the high half, plus one, who owns the tables.
@@ -79,10 +102,9 @@ long do_mmu_update(Vcpu& vcpu, HypercallArguments& arguments)
         const mmu_update_t* request = list.next();
         if (request == nullptr)
             return list.finish(negative(XEN_EFAULT));
-        const Result<> result = apply_update(vcpu, *request, budget);
-        if (!result.has_value()) [[unlikely]]
-            return result.error() == XEN_ERESTART ? list.go_on_later(arguments)
-                                                  : list.finish(negative(result.error()));
+        const Errno error = apply_update(vcpu, *request, budget);
+        if (error != frame::ok) [[unlikely]]
+            return error == XEN_ERESTART ? list.go_on_later(arguments) : list.finish(negative(error));
         list.done_with_it();
     }
 }

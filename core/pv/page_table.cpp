@@ -10,54 +10,26 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint64_t accessed_dirty = pte::accessed | pte::dirty;
 constexpr int32_t cost_of_update = 150;
 
-constexpr unsigned index_at(uint64_t address, unsigned shift)
+[[nodiscard]] bool write_upper(uint64_t* place, uint64_t value, const EntryUpdate& update, uint64_t& old)
 {
-    return static_cast<unsigned>(address >> shift) & (entries_per_table - 1);
-}
-
-// Writes an entry that CPUs may be walking, whose accessed and dirty bits change under our hands.
-// False: it is not `expected` any more. `old` is what it was.
-[[nodiscard]] bool write_entry(uint64_t* place, uint64_t value, const EntryUpdate& update, uint64_t& old)
-{
-    TableEntry entry(*place);
     if (update.has_expected) {
         old = update.expected;
-        return entry.compare_exchange_strong(old, value, std::memory_order_acq_rel, std::memory_order_relaxed);
+        return put_in_entry<L1Write::if_equal>(place, value, old);
     }
-    if (!update.keep_accessed_dirty) {
-        old = entry.exchange(value, std::memory_order_acq_rel);
-        return true;
-    }
-    old = entry.load(std::memory_order_relaxed);
-    while (!entry.compare_exchange_weak(old, value | (old & accessed_dirty), std::memory_order_acq_rel,
-                                        std::memory_order_relaxed)) {
-    }
-    return true;
+    if (update.keep_accessed_dirty)
+        return put_in_entry<L1Write::keep_accessed_dirty>(place, value, old);
+    return put_in_entry<L1Write::exchange>(place, value, old);
 }
 
 Errno update_l1(Partition& partition, const EntryPlace& place, const EntryUpdate& update)
 {
-    constexpr uint64_t decides_reference = pte::address | pte::present | pte::writable;
-    uint64_t old = TableEntry(*place.entry).load(std::memory_order_relaxed);
-    uint64_t value = update.value;
-    bool same_reference = false;
-    if ((value & pte::present) != 0) {
-        same_reference = ((old ^ value) & decides_reference) == 0;
-        if (!same_reference) {
-            if (const Errno error = take_l1_value(partition, value); error != frame::ok) [[unlikely]]
-                return error;
-        }
-        value = admitted_l1(value) | (same_reference ? old & pte::granted : 0);
-    } else {
-        note_absent_value(partition.memory, value);
-    }
-    const bool written = write_entry(place.entry, value, update, old);
-    if (!same_reference)
-        drop_l1_value(partition, written ? old : value);
-    return written ? frame::ok : XEN_EAGAIN;
+    if (update.has_expected)
+        return write_l1_entry<L1Write::if_equal>(partition, place.entry, update.value, update.expected);
+    if (update.keep_accessed_dirty)
+        return write_l1_entry<L1Write::keep_accessed_dirty>(partition, place.entry, update.value);
+    return write_l1_entry<L1Write::exchange>(partition, place.entry, update.value);
 }
 
 // An entry above L1 that will map a table: takes its reference.
@@ -97,7 +69,7 @@ Errno update_upper(Vcpu& vcpu, const EntryPlace& place, const EntryUpdate& updat
     } else {
         note_absent_value(partition.memory, value);
     }
-    const bool written = write_entry(place.entry, value, update, old);
+    const bool written = write_upper(place.entry, value, update, old);
     if (!same_reference)
         drop_upper_value(partition, place, written ? old : value, budget);
     return written ? frame::ok : XEN_EAGAIN;
@@ -129,26 +101,11 @@ bool discard_parked(Vcpu& vcpu, WorkBudget& budget)
 
 Result<EntryPlace> find_l1_entry(const Vcpu& vcpu, GuestVirtual address)
 {
-    if (!layout::guest_range_ok(address.raw(), 1)) [[unlikely]]
+    uint64_t* entry = l1_entry_at(vcpu, address.raw());
+    if (entry == nullptr) [[unlikely]]
         return fail(XEN_EINVAL);
-    const bool linear = vcpu.partition->memory.linear_tables;
-    Mfn table = vcpu.pv.kernel_table;
-    for (unsigned shift = 39; shift > page_shift; shift -= 9) {
-        const uint64_t entry = machine::frame_pointer<uint64_t>(table)[index_at(address.raw(), shift)];
-        if ((entry & pte::present) == 0) [[unlikely]]
-            return fail(XEN_EINVAL);
-        table = pte::frame(entry);
-        // Through an entry that maps its own table the walk may come to the core's slots.
-        if (linear && frame::find(table, vcpu.partition->id) == nullptr) [[unlikely]]
-            return fail(XEN_EINVAL);
-    }
-    // Or it ends above L1.
-    const uint64_t state = frame::entry_of(table).state.load(std::memory_order_relaxed);
-    if (frame::type_of(state) != FrameType::l1) [[unlikely]]
-        return fail(XEN_EINVAL);
-    const unsigned index = index_at(address.raw(), page_shift);
-    return EntryPlace{machine::frame_pointer<uint64_t>(table) + index, table, FrameType::l1,
-                      static_cast<uint16_t>(index)};
+    const HostPhysical place = machine::physical_of(entry);
+    return EntryPlace{entry, frame_of(place), FrameType::l1, static_cast<uint16_t>((place.raw() & page_mask) / 8)};
 }
 
 Result<EntryPlace> find_table_entry(const Partition& partition, HostPhysical address)
@@ -168,8 +125,9 @@ Result<EntryPlace> find_table_entry(const Partition& partition, HostPhysical add
 Result<> update_entry(Vcpu& vcpu, const EntryPlace& place, const EntryUpdate& update, WorkBudget& budget)
 {
     budget.spend(cost_of_update);
-    const Errno error = place.type == FrameType::l1 ? update_l1(*vcpu.partition, place, update)
-                                                    : update_upper(vcpu, place, update, budget);
+    if (place.type == FrameType::l1)
+        return frame::result_of(update_l1(*vcpu.partition, place, update));
+    const Errno error = update_upper(vcpu, place, update, budget);
     if (error != frame::ok && error != XEN_EAGAIN && error != XEN_ERESTART) [[unlikely]]
         ++vcpu.partition->memory.counters.entries_refused;
     return frame::result_of(error);
@@ -198,13 +156,6 @@ void release_table(Partition& partition, Mfn table, FrameType type, WorkBudget& 
         return;
     start_release(partition.memory, table, type);
     (void)run_walk(partition, budget);
-}
-
-bool finish_walk(Partition& partition, WorkBudget& budget)
-{
-    if (partition.memory.walk.direction == TableWalk::Direction::none) [[likely]]
-        return true;
-    return run_walk(partition, budget);
 }
 
 Result<> reference_top_level(Vcpu& caller, Mfn table)

@@ -79,11 +79,18 @@ void release_table(Partition& partition, Mfn table, FrameType type, WorkBudget& 
 // Finishes what others left, if the budget allows. False: not finished. To be asked first by every
 // operation on page tables, and last before a hypercall returns. Neither update_entry(),
 // acquire_table() nor release_table() may be called while something is left.
-[[nodiscard]] bool finish_walk(Partition& partition, WorkBudget& budget);
+[[nodiscard]] inline bool finish_walk(Partition& partition, WorkBudget& budget);
 
 // For VCPUOP_initialise: a reference to a top-level table, and giving it back. Take the lock
 // themselves; XEN_ERESTART as above.
 Result<> reference_top_level(Vcpu& caller, Mfn table);
 Result<> drop_top_level(Vcpu& caller, Mfn table);
+
+// Goes on with it; true when nothing is under way any more (core/pv/table_walk.cpp).
+[[nodiscard]] bool run_walk(Partition& partition, WorkBudget& budget);
+inline bool finish_walk(Partition& partition, WorkBudget& budget)
+{
+    return partition.memory.walk.direction == TableWalk::Direction::none || run_walk(partition, budget);
+}
 
 }  // namespace bulkhead

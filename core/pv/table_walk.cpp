@@ -16,7 +16,8 @@ namespace {
 using Level = TableWalk::Level;
 
 // Entries between two looks at the budget, and about what they cost.
-constexpr unsigned entries_at_once = 64;
+constexpr unsigned entries_at_once = 128;
+constexpr unsigned group = 8;
 constexpr int32_t cost_of_step = 100;
 constexpr int32_t cost_of_reference = 40;
 
@@ -35,6 +36,16 @@ void end_walk(PvMemory& memory)
     walk.direction = TableWalk::Direction::none;
     if (walk.for_vcpu)
         memory.parked[walk.requester.raw()] = {walk.levels[0].table, walk.levels[0].type, walk.error};
+}
+
+// Most tables are mostly empty: entries are looked at in groups first.
+[[gnu::always_inline]] inline bool is_empty_group(const uint64_t* entries)
+{
+    uint64_t all = 0;
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < group; ++i)
+        all |= entries[i];
+    return all == 0;
 }
 
 // --- Validation ---------------------------------------------------------------------------------
@@ -64,7 +75,7 @@ void complete_level(PvMemory& memory)
     ++walk.levels[walk.depth - 1].index;
 }
 
-// Some entries of an L1 table. Most tables are mostly empty, so four are looked at together.
+// Some entries of an L1 table.
 void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
 {
     uint64_t* table = entries_of(level);
@@ -73,8 +84,8 @@ void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
     int32_t references = 0;
     Errno error = frame::ok;
     while (at < end) {
-        if (at % 4 == 0 && (table[at] | table[at + 1] | table[at + 2] | table[at + 3]) == 0) {
-            at += 4;
+        if (at % group == 0 && is_empty_group(table + at)) {
+            at += group;
             continue;
         }
         const uint64_t value = table[at];
@@ -173,8 +184,8 @@ void release_l1(Partition& partition, Level& level, WorkBudget& budget)
     const unsigned end = at > entries_at_once ? at - entries_at_once : 0;
     int32_t references = 0;
     while (at > end) {
-        if (at % 4 == 0 && (table[at - 4] | table[at - 3] | table[at - 2] | table[at - 1]) == 0) {
-            at -= 4;
+        if (at % group == 0 && is_empty_group(table + at - group)) {
+            at -= group;
             continue;
         }
         const uint64_t value = table[--at];

@@ -25,8 +25,6 @@ struct TakenTable {
 // No walk is under way. The result goes to parked[requester].
 void start_validation(PvMemory& memory, Mfn table, FrameType type, VcpuNumber requester);
 void start_release(PvMemory& memory, Mfn table, FrameType type);
-// True when nothing is under way any more.
-[[nodiscard]] bool run_walk(Partition& partition, WorkBudget& budget);
 
 // An entry of a table above L1 as it will be written, or XEN_EINVAL. The value is present.
 [[nodiscard]] Errno admit_upper_value(uint64_t& value);

@@ -3,6 +3,7 @@
 // Source: xen/include/public/xen.h, "HYPERVISOR_update_va_mapping(va, val, flags)".
 #include "core/hypercall.hpp"
 #include "core/pv/foreign_domain.hpp"
+#include "core/pv/l1_entries.hpp"
 #include "core/pv/page_table.hpp"
 #include "core/pv/tlb_requests.hpp"
 
@@ -10,15 +11,17 @@ namespace bulkhead {
 
 namespace {
 
-Result<> change_mapping(Vcpu& vcpu, GuestVirtual address, uint64_t value)
+Errno change_mapping(Vcpu& vcpu, GuestVirtual address, uint64_t value)
 {
     Partition& partition = *vcpu.partition;
     WorkBudget budget;
     const LockGuard guard(partition.memory.lock);
     if (!finish_walk(partition, budget)) [[unlikely]]
-        return fail(XEN_ERESTART);
-    const EntryPlace place = TRY(find_l1_entry(vcpu, address));
-    return update_entry(vcpu, place, {.value = value}, budget);
+        return XEN_ERESTART;
+    uint64_t* entry = l1_entry_at(vcpu, address.raw());
+    if (entry == nullptr) [[unlikely]]
+        return XEN_EINVAL;
+    return write_l1_entry<L1Write::exchange>(partition, entry, value);
 }
 
 // The upper bits of the flags say which CPUs: this one, all, or the address of a bitmap of vCPUs.
@@ -50,9 +53,16 @@ Result<> flush_after(const Partition& partition, GuestVirtual address, uint64_t 
 long do_update_va_mapping(Vcpu& vcpu, HypercallArguments& arguments)
 {
     const GuestVirtual address(arguments.value[0]);
-    const Result<> changed = change_mapping(vcpu, address, arguments.value[1]);
-    if (!changed.has_value()) [[unlikely]]
-        return changed.error() == XEN_ERESTART ? hypercall_continue : negative(changed.error());
+    const Errno error = change_mapping(vcpu, address, arguments.value[1]);
+    if (error != frame::ok) [[unlikely]]
+        return error == XEN_ERESTART ? hypercall_continue : negative(error);
+    // The forms that stock kernels use all the time.
+    if (arguments.value[2] == (UVMF_INVLPG | UVMF_LOCAL)) {
+        machine::flush_page_local(address);
+        return 0;
+    }
+    if (arguments.value[2] == UVMF_NONE)
+        return 0;
     return to_return_value(flush_after(*vcpu.partition, address, arguments.value[2]));
 }
 

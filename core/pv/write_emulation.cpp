@@ -2,7 +2,7 @@
 // See write_emulation.hpp.
 #include "core/pv/write_emulation.hpp"
 
-#include "core/frame_references.hpp"
+#include "core/pv/l1_entries.hpp"
 #include "core/pv/page_table.hpp"
 #include "machine/memory.hpp"
 #include "platform/x86/layout.hpp"
@@ -28,8 +28,8 @@ struct Field {
 
 bool size_ok(const PageTableWrite& write)
 {
-    const bool is_power = write.size == 1 || write.size == 2 || write.size == 4 || write.size == 8;
-    return is_power && (write.address.raw() & 7) + write.size <= 8;
+    constexpr unsigned sizes = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8;
+    return (write.address.raw() & 7) + write.size <= 8 && (sizes >> write.size & 1) != 0;
 }
 
 Field field_of(const PageTableWrite& write)
@@ -80,16 +80,41 @@ Outcome refuse(Partition& partition)
     return Outcome::refused;
 }
 
-// The entry that the address shows, if it is one of a valid table of the partition.
-Result<EntryPlace> find_target(const Vcpu& vcpu, GuestVirtual address)
+// A table that is mapped at an address, and the entry there.
+struct Target {
+    uint64_t* entry;
+    Mfn table;
+    FrameType type;          // none: the address shows no valid table of the partition
+};
+
+[[gnu::always_inline]] inline Target find_target(const Vcpu& vcpu, uint64_t address)
 {
-    const EntryPlace mapping = TRY(find_l1_entry(vcpu, address));
-    const uint64_t value = TableEntry(*mapping.entry).load(std::memory_order_relaxed);
-    if ((value & (pte::present | pte::writable | pte::granted)) != pte::present)
-        return fail(XEN_EINVAL);
+    constexpr Target nothing{nullptr, Mfn(0), FrameType::none};
+    const uint64_t* mapping = l1_entry_at(vcpu, address);
+    if (mapping == nullptr) [[unlikely]]
+        return nothing;
+    const uint64_t value = *mapping;
+    if ((value & (pte::present | pte::writable | pte::granted)) != pte::present) [[unlikely]]
+        return nothing;
+    // Present and not granted: the frame is the partition's own.
+    const Mfn table = pte::frame(value);
+    const uint64_t state = frame::entry_of(table).state.load(std::memory_order_relaxed);
+    if ((state & frame::validated) == 0 || !is_table(frame::type_of(state))) [[unlikely]]
+        return nothing;
     constexpr uint64_t offset_of_entry = page_mask & ~uint64_t{7};
-    return find_table_entry(*vcpu.partition,
-                            HostPhysical((value & pte::address) | (address.raw() & offset_of_entry)));
+    const HostPhysical place((value & pte::address) | (address & offset_of_entry));
+    return {machine::physical_pointer<uint64_t>(place), table, frame::type_of(state)};
+}
+
+Errno apply(Vcpu& vcpu, const Target& target, uint64_t expected, uint64_t value, WorkBudget& budget)
+{
+    if (target.type == FrameType::l1) [[likely]]
+        return write_l1_entry<L1Write::if_equal>(*vcpu.partition, target.entry, value, expected);
+    const auto index = static_cast<uint16_t>((reinterpret_cast<uintptr_t>(target.entry) & page_mask) / 8);
+    const EntryPlace place{target.entry, target.table, target.type, index};
+    const Result<> result = update_entry(vcpu, place, {.value = value, .has_expected = true, .expected = expected},
+                                         budget);
+    return result.has_value() ? frame::ok : result.error();
 }
 
 }  // namespace
@@ -98,23 +123,27 @@ Result<EntryPlace> find_target(const Vcpu& vcpu, GuestVirtual address)
 // to be the partition's own before it is looked into, and then whatever it holds does no harm.
 bool is_page_table_address(const Vcpu& vcpu, GuestVirtual address)
 {
-    if (!layout::guest_range_ok(address.raw(), 1))
+    constexpr unsigned entry_shift = 3;
+    constexpr uint64_t offset_bits = page_mask & ~uint64_t{7};
+    if (!is_guest_address(address.raw()))
         return false;
     const DomainId owner = vcpu.partition->id;
-    Mfn table = vcpu.pv.kernel_table;
+    uint64_t table = address_of(vcpu.pv.kernel_table).raw();
     uint64_t entry = 0;
+#pragma GCC unroll 4
     for (unsigned shift = 39; shift >= page_shift; shift -= 9) {
-        const auto index = static_cast<unsigned>(address.raw() >> shift) & (entries_per_table - 1);
-        entry = TableEntry(machine::frame_pointer<uint64_t>(table)[index]).load(std::memory_order_relaxed);
-        if ((entry & (pte::present | pte::granted)) != pte::present)
+        const uint64_t offset = (address.raw() >> (shift - entry_shift)) & offset_bits;
+        entry = TableEntry(*machine::physical_pointer<uint64_t>(HostPhysical(table + offset)))
+                    .load(std::memory_order_relaxed);
+        if ((entry & pte::present) == 0)
             return false;
-        table = pte::frame(entry);
-        if (frame::find(table, owner) == nullptr)
+        table = entry & pte::address;
+        if (frame::find(frame_of(HostPhysical(table)), owner) == nullptr)
             return false;
     }
-    const uint64_t state = frame::entry_of(table).state.load(std::memory_order_relaxed);
-    return (entry & pte::writable) == 0 && (state & frame::given) != 0 && (state & frame::validated) != 0
-        && is_table(frame::type_of(state));
+    const uint64_t state = frame::entry_of(frame_of(HostPhysical(table))).state.load(std::memory_order_relaxed);
+    return (entry & (pte::writable | pte::granted)) == 0 && (state & frame::given) != 0
+        && (state & frame::validated) != 0 && is_table(frame::type_of(state));
 }
 
 PageTableWriteOutcome emulate_page_table_write(Vcpu& vcpu, const PageTableWrite& write, PageTableWriteResult& result)
@@ -126,26 +155,23 @@ PageTableWriteOutcome emulate_page_table_write(Vcpu& vcpu, const PageTableWrite&
     const LockGuard guard(partition.memory.lock);
     if (!finish_walk(partition, budget)) [[unlikely]]
         return Outcome::retry;
-    const Result<EntryPlace> place = find_target(vcpu, write.address);
-    if (!place.has_value()) [[unlikely]]
+    const Target target = find_target(vcpu, write.address.raw());
+    if (target.type == FrameType::none) [[unlikely]]
         return refuse(partition);
 
     const Field field = field_of(write);
-    const uint64_t entry = TableEntry(*place->entry).load(std::memory_order_relaxed);
+    const uint64_t entry = TableEntry(*target.entry).load(std::memory_order_relaxed);
     const uint64_t old = field.get(entry);
     result = {old, new_value(write, old) & field.mask, success(write, old, field.mask)};
     if (write.operation == Operation::compare_exchange && !result.success)
         return Outcome::done;
-    const EntryUpdate update{.value = field.set(entry, result.new_value), .has_expected = true, .expected = entry};
-    const Result<> updated = update_entry(vcpu, *place, update, budget);
-    if (updated.has_value()) [[likely]] {
+    const Errno error = apply(vcpu, target, entry, field.set(entry, result.new_value), budget);
+    if (error == frame::ok) [[likely]] {
         ++partition.memory.counters.writes_emulated;
         return Outcome::done;
     }
     // XEN_EAGAIN: a CPU set an accessed or dirty bit meanwhile. Nothing was changed.
-    if (updated.error() == XEN_ERESTART || updated.error() == XEN_EAGAIN)
-        return Outcome::retry;
-    return refuse(partition);
+    return error == XEN_ERESTART || error == XEN_EAGAIN ? Outcome::retry : refuse(partition);
 }
 
 }  // namespace bulkhead
