@@ -131,7 +131,7 @@ Outcome<std::string> dump_image(View image)
     dump.line("symbols", header->symbols.count);
     for (const auto& payload : plan::table<plan::Payload>(*header, header->payloads))
         if (auto done = dump_payload(*header, payload, dump); !done)
-            return std::unexpected(std::move(done.error()));
+            return Refusal{done.error()};
     for (const auto& window : plan::table<plan::Window>(*header, header->windows))
         dump.line("window", sentence("CPU ", window.cpu, ", partition ", window.partition, ", ", window.length_us, " us"));
     for (const auto& partition : plan::table<plan::Partition>(*header, header->partitions))

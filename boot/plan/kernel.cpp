@@ -141,14 +141,14 @@ Outcome<Kernel> parse_pv_kernel(View file)
     const auto elf = ATTEMPT(parse_elf(content));
     kernel.notes = ATTEMPT(parse_xen_notes(elf));
     if (auto fit = check_pv_notes(kernel.notes); !fit)
-        return std::unexpected(std::move(fit.error()));
+        return Refusal{fit.error()};
     kernel.virt_base = kernel.notes.virt_base.value_or(0);
     kernel.entry = kernel.notes.entry.value_or(elf.entry);
     const auto loads = ATTEMPT(loads_of(elf, kernel.notes.paddr_offset.value_or(0)));
     const uint64_t start = loads.front().start;
     const uint64_t end = loads.back().start + loads.back().memory_bytes;
     if (auto fit = check_addresses(kernel, start, end - start); !fit)
-        return std::unexpected(std::move(fit.error()));
+        return Refusal{fit.error()};
     kernel.end_pfn = frames_for(end);
     kernel.pieces = pieces_of(loads);
     return kernel;

@@ -84,7 +84,7 @@ Outcome<WindowModel> parse_window(std::string_view words)
 {
     const auto trimmed = trim(words);
     const size_t space = trimmed.find_first_of(" \t");
-    const auto length = space == std::string_view::npos ? Outcome<uint64_t>(std::unexpect, "")
+    const auto length = space == std::string_view::npos ? Outcome<uint64_t>(Refusal{})
                                                         : parse_number(trim(trimmed.substr(space)));
     if (!length)
         return refuse("has ", Quoted{trimmed}, "; a partition's name (or idle) and microseconds, such as ",

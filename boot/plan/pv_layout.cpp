@@ -144,7 +144,7 @@ Outcome<PvLayout> lay_out_pv(const Kernel& kernel, const PvNeeds& needs)
         start.store_pfn = frames.take(1);
     start.console_pfn = frames.take(1);
     if (auto sized = size_mapping(start, frames.next()); !sized)
-        return std::unexpected(std::move(sized.error()));
+        return Refusal{sized.error()};
     start.tables_pfn = frames.take(start.tables_frames);
     start.stack_pfn = frames.take(1);
     if (!usable(start.virt_base, start.mapped_end_pfn << page_shift))
@@ -157,7 +157,7 @@ Outcome<PvLayout> lay_out_pv(const Kernel& kernel, const PvNeeds& needs)
         start.ramdisk_pfn = behind.take(ramdisk_frames);
     if (start.p2m_base != 0)
         if (auto placed = place_p2m(start, behind); !placed)
-            return std::unexpected(std::move(placed.error()));
+            return Refusal{placed.error()};
     return PvLayout{start, behind.next()};
 }
 

@@ -133,13 +133,13 @@ Outcome<XenNotes> parse_xen_notes(const ElfFile& elf)
     for (const auto& segment : elf.segments)
         if (segment.type == PT_NOTE)
             if (auto done = parse_content(segment.content, notes); !done)
-                return std::unexpected(std::move(done.error()));
+                return Refusal{done.error()};
     if (notes.any)
         return notes;
     for (const auto& section : elf.sections)
         if (section.type == SHT_NOTE)
             if (auto done = parse_content(section.content, notes); !done)
-                return std::unexpected(std::move(done.error()));
+                return Refusal{done.error()};
     return notes;
 }
 
