@@ -213,15 +213,18 @@ void init_shared_frame(Mfn number, DomainId owner)
     memory.shared[memory.shared_count++] = {number, 1};
 }
 
-Mfn initial_frame(const PvMemory& memory, Pfn pfn)
+FrameRun initial_run(const PvMemory& memory, Pfn pfn, uint64_t most)
 {
     uint64_t left = pfn.raw();
     for (uint32_t i = 0; i < memory.range_count; ++i) {
-        if (left < memory.ranges[i].count)
-            return memory.ranges[i].first + left;
-        left -= memory.ranges[i].count;
+        const FrameRange& range = memory.ranges[i];
+        if (left < range.count)
+            return {range.first + left, std::min(range.count - left, most)};
+        left -= range.count;
     }
-    return invalid_mfn;
+    return {invalid_mfn, 0};
 }
+
+Mfn initial_frame(const PvMemory& memory, Pfn pfn) { return initial_run(memory, pfn, 1).first; }
 
 }  // namespace bulkhead

@@ -90,5 +90,11 @@ void init_shared_frame(Mfn frame, DomainId owner);
 // The frame behind a partition's own frame number at start (before the guest changes anything);
 // invalid_mfn beyond its memory.
 [[nodiscard]] Mfn initial_frame(const PvMemory& memory, Pfn pfn);
+// The same with how many frames follow in a row, itself included, `most` at the most.
+struct FrameRun {
+    Mfn first;
+    uint64_t count;
+};
+[[nodiscard]] FrameRun initial_run(const PvMemory& memory, Pfn pfn, uint64_t most);
 
 }  // namespace bulkhead

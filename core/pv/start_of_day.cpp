@@ -33,8 +33,8 @@ enum Stage : uint8_t {
 
 constexpr uint64_t slice_bytes = 16 * 1024;
 constexpr uint64_t slice_frames = slice_bytes / page_size;
-constexpr uint64_t slice_entries = 1024;        // of the frame table
-constexpr uint64_t slice_list_entries = slice_bytes / sizeof(uint64_t);
+constexpr uint64_t slice_entries = 2048;        // of the frame table
+constexpr uint64_t slice_free_frames = 512;
 
 constinit const plan::Header* plan_header{nullptr};
 
@@ -95,23 +95,32 @@ BuildStep begin_build(Partition& partition)
     return BuildStep::more;
 }
 
+void give_run(PvMemory& memory, FrameRun run, uint64_t pfn)
+{
+    for (uint64_t at = 0; at < run.count; ++at) {
+        const Mfn number = run.first + at;
+        frame::entry_of(number).state.store(frame::given, std::memory_order_relaxed);
+        machine::machine_to_phys()[number.raw()] = pfn + at;
+    }
+    memory.frames += run.count;
+}
+
 BuildStep give_slice(Partition& partition)
 {
     PvMemory& memory = partition.memory;
-    const uint64_t end = std::min(memory.build.next + slice_entries, memory.max_frames);
-    for (uint64_t pfn = memory.build.next; pfn < end; ++pfn) {
-        const Mfn number = initial_frame(memory, Pfn(pfn));
-        if (pfn >= partition.plan->memory_frames) {
-            put_on_free_list(partition, number);
-            continue;
-        }
-        frame::entry_of(number).state.store(frame::given, std::memory_order_relaxed);
-        machine::machine_to_phys()[number.raw()] = pfn;
-        ++memory.frames;
+    BuildState& build = memory.build;
+    const uint64_t given = partition.plan->memory_frames;
+    if (build.next < given) {
+        const FrameRun run = initial_run(memory, Pfn(build.next), std::min(slice_entries, given - build.next));
+        give_run(memory, run, build.next);
+        build.next += run.count;
+    } else if (build.next < memory.max_frames) {
+        const uint64_t end = std::min(build.next + slice_free_frames, memory.max_frames);
+        for (; build.next < end; ++build.next)
+            put_on_free_list(partition, initial_frame(memory, Pfn(build.next)));
+    } else {
+        enter(build, fill);
     }
-    memory.build.next = end;
-    if (end == memory.max_frames)
-        enter(memory.build, fill);
     return BuildStep::more;
 }
 
@@ -168,17 +177,21 @@ BuildStep fill_slice(Partition& partition)
     return BuildStep::more;
 }
 
+// A page of the list.
 BuildStep list_slice(Partition& partition)
 {
+    const PvMemory& memory = partition.memory;
     BuildState& build = partition.memory.build;
     constexpr uint64_t entries_per_page = page_size / sizeof(uint64_t);
-    const uint64_t end = std::min(build.next + slice_list_entries, partition.plan->memory_frames);
-    for (uint64_t pfn = build.next; pfn < end; ++pfn) {
-        const Pfn page(partition.plan->pv.p2m_pfn + pfn / entries_per_page);
-        uint64_t* entries = machine::frame_pointer<uint64_t>(initial_frame(partition.memory, page));
-        entries[pfn % entries_per_page] = initial_frame(partition.memory, Pfn(pfn)).raw();
+    const uint64_t end = std::min(build.next + entries_per_page, partition.plan->memory_frames);
+    const Pfn page(partition.plan->pv.p2m_pfn + build.next / entries_per_page);
+    uint64_t* entry = machine::frame_pointer<uint64_t>(initial_frame(memory, page));
+    while (build.next < end) {
+        const FrameRun run = initial_run(memory, Pfn(build.next), end - build.next);
+        for (uint64_t at = 0; at < run.count; ++at)
+            *entry++ = run.first.raw() + at;
+        build.next += run.count;
     }
-    build.next = end;
     if (end == partition.plan->memory_frames) {
         enter(build, tables);
         begin_start_tables(partition);
@@ -246,12 +259,13 @@ BuildStep reset_memory(Partition& partition)
     PvMemory& memory = partition.memory;
     if (memory.build.stage != reset)
         begin_reset(partition);
-    const uint64_t end = std::min(memory.build.next + slice_entries, memory.max_frames);
-    for (uint64_t pfn = memory.build.next; pfn < end; ++pfn)
-        frame::entry_of(initial_frame(memory, Pfn(pfn))).state.store(0, std::memory_order_relaxed);
-    memory.build.next = end;
-    if (end < memory.max_frames)
+    if (memory.build.next < memory.max_frames) {
+        const FrameRun run = initial_run(memory, Pfn(memory.build.next), slice_entries);
+        for (uint64_t at = 0; at < run.count; ++at)
+            frame::entry_of(run.first + at).state.store(0, std::memory_order_relaxed);
+        memory.build.next += run.count;
         return BuildStep::more;
+    }
     enter(memory.build, idle);
     return BuildStep::done;
 }
