@@ -232,7 +232,7 @@ unit: $(UNIT_TESTS)
 FLAVOURS       := amd64 cloud-amd64 rt-amd64
 RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
 RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
-RAMDISK_MODULES := dummy tun loop xor raid6_pq zsmalloc zram xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
+RAMDISK_MODULES := dummy tun loop xor raid6_pq zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
 
 ramdisk: $(RAMDISKS)
 

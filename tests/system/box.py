@@ -5,9 +5,11 @@ Every wait is for an event. The guards only end a run in which the event will no
 come: silence for a while, too long altogether, a panic of the core, QEMU's end.
 """
 
+import ctypes
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -20,6 +22,14 @@ CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[
 SOURCE_LINE = re.compile(r"^(\S{1,32}) *([|+]) (.*)$")
 PROMPT = r"bulkhead> "
 CORE_PANIC = re.compile(r"^.*\bPANIC\b.*$", re.M)
+
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """Run in QEMU's process before it is QEMU: no box outlives the tests, however they end."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Failed(Exception):
@@ -98,7 +108,7 @@ class Box:
         self.log = open(self.log_path, "wb")
         self.log.write((" ".join(self.qemu_command) + "\n").encode())
         self.qemu = subprocess.Popen(self.qemu_command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.STDOUT, bufsize=0)
+                                     stderr=subprocess.STDOUT, bufsize=0, preexec_fn=die_with_parent)
         threading.Thread(target=self._read, daemon=True).start()
         return self
 
