@@ -35,9 +35,9 @@ enum class Trapped : uint8_t {
 
 struct EmulationState {
     std::array<uint64_t, static_cast<unsigned>(Trapped::count)> counts;
-    // Model-specific registers whose refusal has had its line in the log.
-    std::array<uint32_t, 8> told_msrs;
-    uint32_t told_count;
+    // In vCPU 0, for the partition: model-specific registers whose refusal has had its line in the
+    // log, with bit 32 set. Any of its vCPUs, by atomic access.
+    std::array<uint64_t, 8> told_msrs;
     uint64_t tsc_aux;
     // I/O breakpoints of DR7, which are emulated and never reach the CPU.
     uint64_t io_breakpoints;

@@ -8,6 +8,7 @@
 #include "core/pv/emulate_complete.hpp"
 #include "core/pv/segments.hpp"
 #include "machine/memory.hpp"
+#include "machine/registers.hpp"
 #include "platform/x86/layout.hpp"
 
 extern "C" {
@@ -22,7 +23,18 @@ namespace {
 constexpr unsigned string_elements_a_trap = 256;
 constexpr uint32_t fault_write = 2;
 
-bool bitmap_allows(Vcpu& vcpu, uint16_t port, unsigned size)
+// The bitmap lies in the kernel's part of memory, which a user's page tables need not show.
+bool read_bitmap(const Vcpu& vcpu, void* to, GuestVirtual from, size_t bytes)
+{
+    if (vcpu.pv.kernel_mode)
+        return machine::copy_from_guest(to, from, bytes);
+    machine::switch_table(vcpu.pv.kernel_table.raw());
+    const bool ok = machine::copy_from_guest(to, from, bytes);
+    machine::switch_table(vcpu.pv.user_table.raw());
+    return ok;
+}
+
+bool bitmap_allows(const Vcpu& vcpu, uint16_t port, unsigned size)
 {
     if (uint32_t{port} + size > vcpu.pv.io_bitmap_ports)
         return false;
@@ -30,7 +42,7 @@ bool bitmap_allows(Vcpu& vcpu, uint16_t port, unsigned size)
     const unsigned shift = port & 7;
     const unsigned bytes = shift + size > 8 ? 2 : 1;
     uint16_t bits = 0;
-    if (!machine::copy_from_guest(&bits, GuestVirtual(vcpu.pv.io_bitmap + (port >> 3)), bytes))
+    if (!read_bitmap(vcpu, &bits, GuestVirtual(vcpu.pv.io_bitmap + (port >> 3)), bytes))
         return false;
     return ((uint32_t{bits} >> shift) & ((1u << size) - 1)) == 0;
 }
@@ -60,7 +72,16 @@ bool io_allowed(Vcpu& vcpu, uint16_t port, unsigned size)
     return iopl_allows(vcpu) || bitmap_allows(vcpu, port, size);
 }
 
-uint32_t read_port(Vcpu&, uint16_t, unsigned size) { return static_cast<uint32_t>(size_mask(size)); }
+uint32_t read_port(Vcpu&, uint16_t port, unsigned size)
+{
+    // Kernels that look for a PIT count ticks for as long as a counter holds the 0xFF that they put
+    // there: a hundred thousand reads. Zeros tell them at once that nothing counts.
+    constexpr uint16_t first_counter = 0x40;
+    constexpr uint16_t last_counter = 0x42;
+    if (port >= first_counter && port <= last_counter)
+        return 0;
+    return static_cast<uint32_t>(size_mask(size));
+}
 
 void write_port(Vcpu&, uint16_t, unsigned, uint32_t) {}
 

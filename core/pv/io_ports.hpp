@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Port access by PV guests. No partition owns a port yet: reads give all ones, as from a bus without
-// devices (PCI configuration space included), and writes go nowhere.
+// devices (PCI configuration space included), and writes go nowhere. Counters of a PIT read as zero.
 #pragma once
 
 #include "core/guest_frame.hpp"

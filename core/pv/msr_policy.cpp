@@ -9,6 +9,8 @@
 #include "machine/clock.hpp"
 #include "machine/control.hpp"
 
+#include <atomic>
+
 namespace bulkhead {
 
 namespace {
@@ -20,6 +22,7 @@ enum : uint32_t {
     IA32_TIME_STAMP_COUNTER = 0x10,
     IA32_PLATFORM_ID = 0x17,
     IA32_APIC_BASE = 0x1B,
+    IA32_FEATURE_CONTROL = 0x3A,
     IA32_BIOS_SIGN_ID = 0x8B,       // AMD: PATCH_LEVEL
     MSR_PLATFORM_INFO = 0xCE,
     IA32_MTRRCAP = 0xFE,
@@ -49,6 +52,7 @@ enum : uint32_t {
 
 constexpr uint64_t apic_base_enabled = 0xFEE00800;
 constexpr uint64_t apic_base_boot_cpu = 0x100;
+constexpr uint64_t feature_control_locked = 1;
 // Fast strings; no branch trace, no PEBS, no task priority messages.
 constexpr uint64_t misc_enable = 1u << 0 | 1u << 11 | 1u << 12 | 1u << 23;
 // Write-back, write-through, UC-, UC, write-combining, write-protect, UC, UC: what the core loads.
@@ -121,6 +125,8 @@ std::optional<uint64_t> look_up(const Vcpu& vcpu, uint32_t msr)
         return on(is_intel() || is_amd(), host_msrs.microcode_revision);
     case IA32_ARCH_CAPABILITIES:
         return on(policy_offers_arch_capabilities(), host_msrs.arch_capabilities & arch_capabilities_facts);
+    case IA32_FEATURE_CONTROL:
+        return on(is_intel(), feature_control_locked);
     case IA32_MISC_ENABLE:
         return on(is_intel(), misc_enable);
     // No CPUID faulting is offered.
@@ -184,14 +190,15 @@ bool store(Vcpu& vcpu, uint32_t msr, uint64_t value)
 // One line for each register, and few in all, so that a guest cannot fill the log.
 [[gnu::cold, gnu::noinline]] void tell_once(Vcpu& vcpu, uint32_t msr, const char* what)
 {
-    EmulationState& state = vcpu.pv.emulation;
-    for (uint32_t i = 0; i < state.told_count; ++i) {
-        if (state.told_msrs[i] == msr)
+    auto& told = vcpu.partition->vcpus[0].pv.emulation.told_msrs;
+    const uint64_t mark = uint64_t{1} << 32 | msr;
+    for (uint64_t& slot : told) {
+        uint64_t seen = 0;
+        if (std::atomic_ref(slot).compare_exchange_strong(seen, mark, std::memory_order_relaxed))
+            break;
+        if (seen == mark || &slot == &told.back())
             return;
     }
-    if (state.told_count == state.told_msrs.size())
-        return;
-    state.told_msrs[state.told_count++] = msr;
     log("%s: vCPU %u %s MSR %#x, which it does not have", vcpu.partition->name(), vcpu.number.raw(), what, msr);
 }
 

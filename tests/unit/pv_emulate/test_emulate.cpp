@@ -442,6 +442,10 @@ TEST(emulate, registers_with_fixed_contents_take_only_those)
 {
     const std::pair<uint32_t, uint64_t> fixed[] = {
         {0x1B, 0xFEE0'0900}, {0x277, 0x0000'0501'0007'0406}, {0x1A0, 0x80'1801}, {0x140, 0}, {0x17A, 0}, {0x1D9, 0}};
+    uint64_t locked = 0;
+    CHECK(rdmsr(0x3A, locked));
+    CHECK_EQUAL(1u, locked);
+    CHECK_FALSE(wrmsr(0x3A, 5));
     for (const auto& [msr, contents] : fixed) {
         uint64_t value = 1;
         CHECK(rdmsr(msr, value));
@@ -524,6 +528,10 @@ TEST(emulate, an_unknown_register_faults_is_counted_and_named_once)
     CHECK_EQUAL(1u, vcpu.pv.emulation.counted(Trapped::wrmsr_unknown));
     CHECK_EQUAL(2u, fake::log_lines.size());
     STRCMP_CONTAINS("gateway: vCPU 0 reads MSR 0x611", fake::log_lines[0].c_str());
+    CHECK_FALSE(rdmsr(0, value));
+    CHECK_FALSE(rdmsr(0xFFFF'FFFF, value));
+    CHECK_FALSE(rdmsr(0xFFFF'FFFF, value));
+    CHECK_EQUAL(4u, fake::log_lines.size());
     for (uint32_t msr = 0x1000; msr < 0x2000; ++msr)
         CHECK_FALSE(rdmsr(msr, value));
     CHECK_EQUAL(vcpu.pv.emulation.told_msrs.size(), fake::log_lines.size());
@@ -546,6 +554,14 @@ TEST(emulate, ports_read_as_ones_in_every_width)
     check_done({0xEF});
     check_done({0xE7, 0x80});
     CHECK_EQUAL(7u, vcpu.pv.emulation.counted(Trapped::port));
+}
+
+TEST(emulate, a_pit_that_is_looked_for_does_not_count)
+{
+    check_done({0xE4, 0x42});
+    CHECK_EQUAL(0u, frame.rax & 0xFF);
+    check_done({0xE4, 0x43});
+    CHECK_EQUAL(0xFFu, frame.rax & 0xFF);
 }
 
 TEST(emulate, pci_configuration_has_no_devices)
@@ -574,6 +590,13 @@ TEST(emulate, iopl_counts_for_the_mode_that_the_guest_is_in)
 TEST(emulate, the_bitmap_admits_single_ports)
 {
     vcpu.pv.kernel_mode = false;
+    vcpu.pv.user_table = Mfn(0x777);
+    fake::registers.table = 0x777;
+    uint64_t table_at_access = 0;
+    fake::on_guest_access = [&](GuestVirtual address, size_t, bool) {
+        if (address.raw() - data_at < sizeof(data))
+            table_at_access = fake::registers.table;
+    };
     memset(data, 0xFF, sizeof(data));
     data[0x60 / 8] = 0xEE;                           // 0x60 and 0x64
     data[0x70 / 8] = 0x7F;                           // 0x77
@@ -583,6 +606,8 @@ TEST(emulate, the_bitmap_admits_single_ports)
     request.nr_ports = 0x100;
     CHECK_EQUAL(0, physdev(PHYSDEVOP_set_iobitmap, request));
     check_done({0xE4, 0x60});
+    CHECK_EQUAL(0x12345u, table_at_access);          // the kernel's tables show it
+    CHECK_EQUAL(0x777u, fake::registers.table);
     check_done({0xE4, 0x64});
     check_refused({0xE4, 0x61});
     check_refused({0x66, 0xE5, 0x60});               // 0x60 and 0x61
@@ -597,6 +622,7 @@ TEST(emulate, the_bitmap_admits_single_ports)
     fake::unmap_guest(GuestVirtual(data_at));
     frame.rdx = 0x60;
     check_refused({0xEC});                           // a bitmap that is not there admits nothing
+    fake::on_guest_access = nullptr;
 }
 
 TEST(emulate, string_ports_move_through_the_guests_memory)
