@@ -21,6 +21,17 @@ constexpr std::string_view reset_terminal =
     "\x18\x1b\\\x1b[0m\x1b(B\x0f\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?1l\x1b>\x1b[?1000;1002;1003;1006l\x1b[?2004l"
     "\x1b" "7\x1b[r\x1b" "8";
 
+void put_keys(const char* begin, TextOut& out)
+{
+    out.print("%s", begin);
+    const size_t last = std::min<size_t>(console_source_count() - 1, 9);
+    if (last == 1)
+        out.print("1 attaches to %s, ", console_source(1).name);
+    else if (last > 1)
+        out.print("1 to %zu attaches to a partition, ", last);
+    out.print("m opens the monitor, ? lists all keys --\n");
+}
+
 }  // namespace
 
 Partition* Multiplexer::take_input_receiver() { return std::exchange(input_receiver_, nullptr); }
@@ -91,7 +102,7 @@ void Multiplexer::hint(TextOut& out)
 {
     start_line(out);
     if (view_ == View::overview) {
-        out.print("-- 1 to 9 attaches the terminal to that partition, m opens the monitor, ? lists all keys --\n");
+        put_keys("-- ", out);
     } else {
         out.print("-- no such key after Ctrl-%c; ? there lists them --\n", escape_ ^ 0x40);
     }
@@ -147,7 +158,7 @@ void Multiplexer::show_overview(TextOut& out)
     leave_view(out);
     view_ = View::overview;
     overview_keys_ = Sanitizer();
-    out.print("-- overview; 1 to 9 attaches to a partition, m opens the monitor, ? lists all keys --\n");
+    put_keys("-- overview; ", out);
     for (size_t i = 0; was_away && i < console_source_count(); ++i)
         console_source(i).unseen = true;
 }

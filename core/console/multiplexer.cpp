@@ -82,8 +82,11 @@ void Multiplexer::put_skipped(const ConsoleSource& source, uint64_t lines, TextO
 {
     start_line(out);
     put_name(source, '|', out);
-    out.print("\x1b[2m[%llu line%s not shown; the log has them]\x1b[0m\n", static_cast<unsigned long long>(lines),
+    out.print("\x1b[2m[%llu line%s not shown; in the monitor, `", static_cast<unsigned long long>(lines),
               lines == 1 ? "" : "s");
+    if (source.partition != nullptr)
+        out.print("part %s ", source.name);
+    out.print("log` has %s]\x1b[0m\n", lines == 1 ? "it" : "them");
 }
 
 // Whether a source has something that may be shown now; else, when that will be.

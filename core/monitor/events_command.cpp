@@ -6,6 +6,7 @@
 #include "core/partition.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace bulkhead {
 
@@ -13,6 +14,9 @@ namespace {
 
 constexpr size_t ports_a_step = 32;
 constexpr int port_lines_a_step = 2;
+
+// Source: xen/include/public/xen.h, VIRQ_*.
+constexpr std::array<const char*, 4> virq_names{"timer", "debug", "console", "dom_exc"};
 
 void put_peer(const PortInfo& info, TextOut& out)
 {
@@ -26,7 +30,8 @@ void put_peer(const PortInfo& info, TextOut& out)
         break;
     }
     case PortState::virq:
-        out.print("virq %u", info.peer);
+        out.print("virq %u%s%s", info.peer, info.peer < virq_names.size() ? ", " : "",
+                  info.peer < virq_names.size() ? virq_names[info.peer] : "");
         break;
     case PortState::core:
         out.put("the core");

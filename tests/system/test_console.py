@@ -43,7 +43,7 @@ def flood(context):
               "two": linux(name="two", memory=96, cpus="1", run=noise + "; echo two-done")}
     with context.start(guests, cpus=2, memory="512M") as box:
         box["core"].expect(r"one: powered off", r"two: powered off", guard=900)
-        box["one"].expect(r"^one-done|^line 4000|lines not shown; the log has them")
+        box["one"].expect(r"^one-done|^line 4000|lines not shown; ")
         box.monitor()
         box.command("part one log", r"one-done")
         box.command("part two log", r"two-done")

@@ -266,7 +266,7 @@ TEST(Console, says_how_many_lines_it_skipped_and_the_log_keeps_them)
     fake::uart_room = fake::no_limit;
     const std::string text = seen();
     std::smatch match;
-    CHECK(std::regex_search(text, match, std::regex("gateway \\| \\[(\\d+) lines not shown; the log has them\\]\r\n")));
+    CHECK(std::regex_search(text, match, std::regex("gateway \\| \\[(\\d+) lines not shown; in the monitor, `part gateway log` has them\\]\r\n")));
     const int skipped = std::stoi(match[1]);
     const auto shown = std::count(text.begin(), text.end(), '\n') - 1;
     LONGS_EQUAL(1000, skipped + shown);
@@ -436,8 +436,8 @@ TEST(Console, says_so_when_a_key_or_partition_does_not_exist)
 {
     start();
     CHECK(typed("\x1d" "9").find("there is no partition 9; they are 1 to 2") != std::string::npos);
-    CHECK(typed("\x1dz").find("1 to 9 attaches") != std::string::npos);
-    CHECK(typed("\r").find("1 to 9 attaches") != std::string::npos);
+    CHECK(typed("\x1dz").find("1 to 2 attaches") != std::string::npos);
+    CHECK(typed("\r").find("1 to 2 attaches") != std::string::npos);
     typed("1");
     CHECK(typed("\x1dz").find("no such key after Ctrl-]") != std::string::npos);
     STRCMP_EQUAL("", fake::guest_read(0).c_str());
@@ -469,7 +469,7 @@ TEST(Console, tells_in_the_overview_how_much_came_meanwhile)
         fake::guest_write(1, "line " + std::to_string(i) + "\r\n");
     run();
     const std::string text = typed("\x1d" "0");
-    CHECK(text.find("log     | [44 lines not shown; the log has them]\r\nlog     | line 44\r\n") != std::string::npos);
+    CHECK(text.find("log     | [44 lines not shown; in the monitor, `part log log` has them]\r\nlog     | line 44\r\n") != std::string::npos);
     CHECK(text.ends_with("log     | line 49\r\n"));
 }
 
@@ -483,7 +483,7 @@ TEST(Console, skips_in_an_attached_view_too_and_says_so)
     run(20);
     fake::uart_room = fake::no_limit;
     const std::string text = seen();
-    CHECK(std::regex_search(text, std::regex("gateway \\| \\[\\d+ lines not shown; the log has them\\]\r\n")));
+    CHECK(std::regex_search(text, std::regex("gateway \\| \\[\\d+ lines not shown; in the monitor, `part gateway log` has them\\]\r\n")));
     CHECK(text.ends_with("line 1999\r\n"));
 }
 

@@ -436,7 +436,7 @@ TEST(Monitor, shows_open_event_channels_only)
     fake::ports[4095] = {PortState::unbound, 0, DomainId(7), 0, false, false};
     const std::string text = run("events gateway");
     CHECK_SHOWS(text, "     1  core             0                   the core\r\n");
-    CHECK_SHOWS(text, "     2  virq             1  yes      yes     virq 0\r\n");
+    CHECK_SHOWS(text, "     2  virq             1  yes      yes     virq 0, timer\r\n");
     CHECK_SHOWS(text, "logger port 9\r\n");
     CHECK_SHOWS(text, "  4095  unbound          0                   for domain 7\r\n");
     CHECK(slices >= 32);
