@@ -232,7 +232,7 @@ unit: $(UNIT_TESTS)
 FLAVOURS       := amd64 cloud-amd64 rt-amd64
 RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
 RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
-RAMDISK_MODULES := dummy tun loop xor raid6_pq zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
+RAMDISK_MODULES := dummy tun loop xor raid6_pq lzo-rle zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
 
 ramdisk: $(RAMDISKS)
 
@@ -256,8 +256,10 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 	$(call say,RAMDISK,$@)
 	$(Q)modules=; for module in $(RAMDISK_MODULES); do \
 	    file=$$(find $(DEPS)/kernels/$*/lib/modules -name $$module.ko); \
-	    [ -n "$$file" ] || { echo "the $* kernel has no module $$module" >&2; exit 1; }; \
-	    modules="$$modules --module $$file"; \
+	    if [ -n "$$file" ]; then modules="$$modules --module $$file"; \
+	    else grep -q "/$$module\.ko$$" $(DEPS)/kernels/$*/lib/modules/*/modules.builtin || \
+	        { echo "the $* kernel has no module $$module" >&2; exit 1; }; \
+	    fi; \
 	done; \
 	tests/ramdisk/pack --output $@ $$modules $$(busybox --list | sed 's/^/--link /') \
 	    init=tests/ramdisk/init bin/busybox=$$(command -v busybox) bin/stress=tests/ramdisk/stress/stress \
