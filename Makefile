@@ -103,7 +103,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 
 # --- Entry points -----------------------------------------------------------
 
-.PHONY: help setup core plan-tool ramdisk image run unit check test test-full \
+.PHONY: help setup core plan-tool ramdisk image run unit check test test-full fuzz \
             clean distclean FORCE
 
 help:
@@ -117,6 +117,7 @@ help:
 #: make check        include directions, and what ring 0's ELF may contain
 #: make test         check, unit tests, and the system tests; FILTER=text for some
 #: make test-full    the same with the whole matrix of machines, CPUs, memory and kernels
+#: make fuzz         FUZZ_SECONDS=60 FILTER=text: run the fuzz targets, each for that long
 #: make clean        remove what was built; make distclean: also what was downloaded
 #: V=1 prints commands, B=dir builds in another folder than build/
 
@@ -127,7 +128,7 @@ core: $(B)/core.elf
 plan-tool: $(B)/host/bulkhead-plan
 
 clean:
-	rm -rf $(B)/ring0 $(B)/host $(B)/unit $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	rm -rf $(B)/ring0 $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs
 
 distclean:
@@ -267,6 +268,28 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 
 $(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;
 
+# --- Fuzzing ----------------------------------------------------------------
+# clang 14 hides <expected> unless it is told that its concepts suffice.
+
+FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.cpp))
+FUZZ_TARGETS  := $(FUZZ_SOURCES:tests/fuzz/%.cpp=$(B)/fuzz/%)
+FUZZ_SECONDS       ?= 60
+FUZZ_CXXFLAGS  = -std=gnu++2b -D__cpp_concepts=202002L -Wno-macro-redefined -O1 -g \
+            -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+            -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
+
+$(DEPS)/setup/clang: ci/setup
+	@ci/setup $(DEPS) clang-14 libclang-rt-14-dev
+	@touch $@
+
+$(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
+	@mkdir -p $(@D)
+	$(call say,FUZZCXX,$<)
+	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(PLAN_LIBS)
+
+fuzz: $(FUZZ_TARGETS)
+	@tests/fuzz/run --seconds $(FUZZ_SECONDS) --filter '$(FILTER)' $(FUZZ_TARGETS)
+
 # --- Image and emulated box -------------------------------------------------
 
 image: $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS)
@@ -305,4 +328,4 @@ test-full: $(TEST_PROGRAMS)
 
 # --- Dependencies of a former build -----------------------------------------
 
--include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(wildcard $(DEPS)/ramdisk/*.d) $(UNIT_TESTS:=.d) $(B)/unit/main.o.d
+-include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(wildcard $(DEPS)/ramdisk/*.d) $(UNIT_TESTS:=.d) $(FUZZ_TARGETS:=.d) $(B)/unit/main.o.d
