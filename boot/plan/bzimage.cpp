@@ -7,6 +7,7 @@ namespace bulkhead::tool {
 namespace {
 
 constexpr uint64_t setup_sects_offset = 0x1f1;
+constexpr uint64_t syssize_offset = 0x1f4;
 constexpr uint64_t boot_flag_offset = 0x1fe;
 constexpr uint64_t header_magic_offset = 0x202;
 constexpr uint64_t protocol_offset = 0x206;
@@ -15,6 +16,7 @@ constexpr uint64_t payload_offset_offset = 0x248;
 constexpr uint64_t payload_length_offset = 0x24c;
 constexpr uint16_t first_protocol_with_payload = 0x0208;
 constexpr uint64_t sector_bytes = 512;
+constexpr uint64_t paragraph_bytes = 16;
 
 std::string version_of(View file)
 {
@@ -50,7 +52,11 @@ Outcome<BzImage> parse_bzimage(View file)
         return refuse("is a bzImage of boot protocol ", *protocol >> 8, '.', *protocol & 0xff,
                       ", too old to say where its ELF kernel is; 2.8 (Linux 2.6.24) or later is needed");
     const uint64_t setup_sectors = file[setup_sects_offset] == 0 ? 4 : file[setup_sects_offset];
-    const uint64_t start = (setup_sectors + 1) * sector_bytes + *payload_offset;
+    const uint64_t setup_bytes = (setup_sectors + 1) * sector_bytes;
+    const uint64_t whole = setup_bytes + uint64_t{*read_at<uint32_t>(file, syssize_offset)} * paragraph_bytes;
+    if (file.size() + paragraph_bytes <= whole)
+        return refuse("is truncated: its bzImage has ", whole, " bytes, the file has ", file.size());
+    const uint64_t start = setup_bytes + *payload_offset;
     const auto payload = slice(file, start, *payload_length);
     if (!payload)
         return refuse("is truncated: its bzImage needs ", start + *payload_length, " bytes, the file has ",

@@ -2,7 +2,7 @@
 // Kernel files: whatever the bytes, the host tool refuses them with a sentence or understands them so
 // that the pieces are in order, inside their bounds, and can be laid out. The first byte chooses a
 // kernel that is sound, and what follows spoils it: offset (two bytes) and value; or the bytes are
-// the file themselves.
+// the file themselves. Links with -llz4 -lzstd -llzma -lz -lbz2.
 #include "tests/fuzz/plan_clang.hpp"
 
 #include "boot/plan/bzimage.cpp"

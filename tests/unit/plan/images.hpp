@@ -282,6 +282,8 @@ inline Bytes make_bzimage(View payload, uint16_t protocol = 0x020f)
     out.resize(setup_bytes + 16);
     append(out, payload);
     out.resize(out.size() + 40);
+    pad_to(out, 16);
+    overwrite(out, 0x1f4, static_cast<uint32_t>((out.size() - setup_bytes) / 16));
     return out;
 }
 

@@ -248,7 +248,7 @@ TEST(Driver, a_truncated_or_unsuitable_kernel_is_refused_with_the_reason)
         const auto result = build(plan_with("memory = <64>;\nkernel = \"" + file + "\";"));
         CHECK_SAYS(result, "plan.dts:8: error: kernel \"" + file + "\" " + std::string(words));
     };
-    refused_with("cut", "is truncated: its bzImage needs");
+    refused_with("cut", "is truncated: its bzImage has");
     refused_with("empty", "is empty");
     refused_with("text", "is not a kernel");
     refused_with("plain", "has no Xen ELF notes");

@@ -96,9 +96,10 @@ TEST(Kernel, every_truncation_of_a_bzimage_is_refused)
 {
     const Bytes elf = tiny_kernel();
     const Bytes file = make_bzimage(gzip(elf));
-    const size_t padding = 40;
-    for (size_t length = 0; length < file.size() - padding; ++length)
+    // The header counts in units of 16 bytes, so the last few may be missing.
+    for (size_t length = 0; length <= file.size() - 16; ++length)
         CHECK_FALSE(parse_pv_kernel(View(file).first(length)));
+    CHECK(parse_pv_kernel(file).has_value());
 }
 
 TEST(Kernel, every_truncation_of_an_elf_kernel_is_refused_or_harmless)
