@@ -74,7 +74,7 @@ Result run_with(std::initializer_list<std::string> arguments)
     return {status, out.str(), err.str()};
 }
 
-// The plan that the project's issue on the first partitions promises to build as it stands.
+// The plan that docs/plan.md and the README promise to build as it stands.
 constexpr std::string_view gateway = R"(/dts-v1/;
 / {
     compatible = "bulkhead,plan";
