@@ -94,6 +94,7 @@ void service_console(Partition& partition)
     ConsoleSource& source = *console.source;
     Outcome outcome{};
     bool typed_for_hypercall;
+    bool more_to_show;
     {
         LockGuard guard(source.lock);
         typed_for_hypercall = console.reads_by_hypercall && !source.input.empty();
@@ -102,7 +103,7 @@ void service_console(Partition& partition)
             if (!console.reads_by_hypercall && !source.input.empty())
                 outcome.notify |= give_input(console, source.input);
         }
-        source.log_end.store(source.log.end(), std::memory_order_relaxed);
+        more_to_show = source.log_end.exchange(source.log.end(), std::memory_order_relaxed) != source.log.end();
     }
     if (outcome.left_over)
         source.needs_service.store(true, std::memory_order_relaxed);
@@ -110,7 +111,8 @@ void service_console(Partition& partition)
         notify_core_port(partition, console.port);
     if (typed_for_hypercall)
         send_virq(partition.vcpus[0], VIRQ_CONSOLE);
-    wake_console();
+    if (more_to_show || outcome.left_over)
+        wake_console();
 }
 
 void connect_console(Partition& partition, Mfn ring_frame)

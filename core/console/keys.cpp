@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Where keys go, and the keys that turn the terminal from one view to another.
 #include "core/console/multiplexer.hpp"
+#include "core/lifecycle.hpp"
 #include "core/monitor/monitor.hpp"
 #include "core/partition.hpp"
 
@@ -193,6 +194,9 @@ void Multiplexer::attach(size_t index, TextOut& out)
     ConsoleSource& source = console_source(index);
     out.print("-- attached to %s; Ctrl-%c 0 leaves, Ctrl-%c ? lists all keys --\n", source.name, escape_ ^ 0x40,
               escape_ ^ 0x40);
+    const PartitionState state = source.partition->state.load(std::memory_order_relaxed);
+    if (state != PartitionState::running)
+        out.print("-- %s does not run now: %s --\n", source.name, state_name(state));
     LockGuard guard(source.lock);
     source.shown = oldest_line(source.log);
     (void)skip_to_tail(source.log, source.shown, replay_bytes, replay_lines);

@@ -90,6 +90,7 @@ inline void free_box()
 
 }  // namespace fake
 
+inline const char* state_name(PartitionState) { return "crashed"; }
 inline uint32_t cpu_count() { return fake::max_cpus; }
 inline Cpu& cpu_by_number(CpuNumber number) { return fake::cpus[number.raw()]; }
 inline std::span<Partition> all_partitions() { return {fake::partitions, fake::partition_count}; }

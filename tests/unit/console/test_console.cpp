@@ -302,6 +302,13 @@ TEST(Console, attaches_to_a_partition_by_its_digit_and_says_how_to_get_away)
                  text.c_str());
 }
 
+TEST(Console, says_so_when_the_partition_does_not_run)
+{
+    start();
+    fake::partitions[0].state = PartitionState::crashed;
+    CHECK(typed("1").find("\r\n-- gateway does not run now: crashed --\r\n") != std::string::npos);
+}
+
 TEST(Console, attaches_from_the_overview_without_the_escape_key)
 {
     start();
@@ -699,6 +706,14 @@ TEST(Console, is_not_kept_busy_by_a_partition_that_wakes_it_for_nothing)
             console_work();
     }
     CHECK(fake::pokes.size() < 30);
+}
+
+TEST(Console, is_not_woken_by_an_event_without_text)
+{
+    start();
+    fake::pokes.clear();
+    fake::handler(fake::partitions[0], Port(1));
+    LONGS_EQUAL(0, fake::pokes.size());
 }
 
 TEST(Console, asks_for_the_transmitter_interrupt_only_while_the_uart_is_full)
