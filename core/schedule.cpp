@@ -2,13 +2,12 @@
 // The decision of one CPU. See schedule.hpp for the rules and schedule_budget.hpp for budgets.
 #include "core/schedule.hpp"
 
-#include "core/console/console.hpp"
 #include "core/cpu.hpp"
 #include "core/lifecycle.hpp"
 #include "core/lifecycle_internal.hpp"
 #include "core/schedule_budget.hpp"
+#include "core/schedule_internal.hpp"
 #include "machine/clock.hpp"
-#include "machine/interrupts.hpp"
 #include "machine/this_cpu.hpp"
 
 #include <algorithm>
@@ -21,60 +20,14 @@ namespace {
 // anything else, its timers wait with it.
 constexpr uint32_t hold_waiting = hold_blocked | hold_polling | hold_budget;
 
-constexpr uint32_t acceptance(uint32_t priority, uint32_t partition) { return priority | partition << 16; }
-
-bool in_window(const Vcpu& vcpu, uint32_t open_partition)
-{
-    return open_partition == any_partition || open_partition == vcpu.schedule.partition;
-}
-
-bool worth_interrupting(const ScheduleCpu& schedule, const Vcpu& vcpu)
-{
-    const uint32_t accepts = schedule.accepts.load(std::memory_order_seq_cst);
-    return vcpu.schedule.priority >= (accepts & 0xffff) && in_window(vcpu, accepts >> 16);
-}
-
-// Release pairs with the acquire of the CPU that takes the work.
-void request_decision(Cpu& cpu)
-{
-    cpu.work.fetch_or(work_reschedule, std::memory_order_release);
-    machine::poke(cpu.number);
-}
-
-// One that is not on its CPU is looked at when something else ends there: a guest can cause no
-// interrupts to what runs in its place.
-void request_decision_if_running(const Vcpu& vcpu)
-{
-    Cpu& cpu = cpu_by_number(vcpu.cpu);
-    if (cpu.schedule.running.load(std::memory_order_seq_cst) == &vcpu)
-        request_decision(cpu);
-}
-
-Vcpu* chosen(const ScheduleCpu& schedule) { return schedule.running.load(std::memory_order_relaxed); }
-
-std::span<Vcpu* const> vcpus_of(const ScheduleCpu& schedule)
-{
-    return {schedule.vcpus, schedule.vcpu_count};
-}
-
-// The largest rank runs. Priority counts from 1, so that no rank is 0; who ends a slice, yields or
-// wakes gets the next turn, and so comes after its equals.
-constexpr unsigned rank_priority_shift = 56;
-
-constexpr uint64_t rank_of(uint64_t priority, uint64_t turn)
-{
-    return ((priority + 2) << rank_priority_shift) - turn;
-}
-
 constexpr bool equals(uint64_t rank, uint64_t other)
 {
     return ((rank ^ other) >> rank_priority_shift) == 0;
 }
 
-void next_turn(ScheduleCpu& schedule, ScheduleEntity& entity)
+std::span<Vcpu* const> vcpus_of(const ScheduleCpu& schedule)
 {
-    entity.rank = rank_of(entity.priority, ++schedule.turns);
-    entity.slice_left_ns = slice_ns;
+    return {schedule.vcpus, schedule.vcpu_count};
 }
 
 [[gnu::noinline]] void charge_budget_of(Vcpu& vcpu, uint64_t ran_ns, Nanoseconds now)
@@ -242,21 +195,6 @@ Choice decide(Cpu& cpu, Nanoseconds now)
     }
 }
 
-void program_timer(ScheduleCpu& schedule)
-{
-    Nanoseconds next = std::min(std::min(schedule.decide_by, schedule.others_event), schedule.core_event);
-    if (const Vcpu* vcpu = chosen(schedule); vcpu != nullptr)
-        next = std::min(next, vcpu->schedule.next_event);
-    if (next == schedule.timer) [[likely]]
-        return;
-    // While equals take turns, one interrupt too many in a slice costs less than a new time for every
-    // turn.
-    if (schedule.contended && schedule.timer < next && next - schedule.timer <= slice_ns)
-        return;
-    schedule.timer = next;
-    machine::set_timer(next);
-}
-
 Nanoseconds next_decision(const ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
 {
     Nanoseconds next = schedule.window_end;
@@ -279,23 +217,6 @@ void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds
 }
 
 }  // namespace
-
-void hold(Vcpu& vcpu, uint32_t reasons)
-{
-    if (vcpu.hold.fetch_or(reasons, std::memory_order_seq_cst) == 0)
-        request_decision_if_running(vcpu);
-}
-
-void release(Vcpu& vcpu, uint32_t reasons)
-{
-    const uint32_t before = vcpu.hold.fetch_and(~reasons, std::memory_order_seq_cst);
-    if (before == 0 || (before & ~reasons) != 0)
-        return;
-    vcpu.schedule.woken_at.store(machine::now().raw(), std::memory_order_relaxed);
-    Cpu& cpu = cpu_by_number(vcpu.cpu);
-    if (worth_interrupting(cpu.schedule, vcpu))
-        request_decision(cpu);
-}
 
 Vcpu* pick_next()
 {
@@ -326,46 +247,6 @@ void run_timers()
         cpu.work.fetch_or(work_console, std::memory_order_relaxed);
     if (cpu.current != nullptr && cpu.current->time.stale.load(std::memory_order_relaxed))
         update_time(*cpu.current);
-}
-
-void yield_turn(Vcpu& vcpu)
-{
-    Cpu& cpu = this_cpu();
-    if (!cpu.schedule.contended)
-        return;
-    next_turn(cpu.schedule, vcpu.schedule);
-    cpu.work.fetch_or(work_reschedule, std::memory_order_relaxed);
-}
-
-void timers_changed(Vcpu& vcpu)
-{
-    Cpu& cpu = this_cpu();
-    vcpu.schedule.next_event = earliest_event(vcpu);
-    if (chosen(cpu.schedule) == &vcpu)
-        program_timer(cpu.schedule);
-    else
-        request_decision(cpu);
-}
-
-void timers_changed_remotely(Vcpu& vcpu)
-{
-    // Release pairs with the exchange in take_remote_changes().
-    cpu_by_number(vcpu.cpu).schedule.changed.store(true, std::memory_order_release);
-    request_decision_if_running(vcpu);
-}
-
-void set_watchdog_event(Nanoseconds when)
-{
-    ScheduleCpu& schedule = this_cpu().schedule;
-    schedule.watchdog_event = when;
-    schedule.core_event = std::min(schedule.watchdog_event, schedule.console_event);
-}
-
-void note_console_deadline()
-{
-    ScheduleCpu& schedule = this_cpu().schedule;
-    schedule.console_event = next_console_deadline();
-    schedule.core_event = std::min(schedule.watchdog_event, schedule.console_event);
 }
 
 }  // namespace bulkhead

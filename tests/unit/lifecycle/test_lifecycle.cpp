@@ -10,6 +10,7 @@
 #include "core/partition_fault.cpp"
 #include "core/pv/vcpu_reset.cpp"
 #include "core/schedule.cpp"
+#include "core/schedule_requests.cpp"
 #include "core/schedule_start.cpp"
 #include "core/vcpu_time.cpp"
 #include "core/vcpu_timers.cpp"

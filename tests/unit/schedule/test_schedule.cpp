@@ -5,6 +5,7 @@
 #include "box.hpp"
 
 #include "core/schedule.cpp"
+#include "core/schedule_requests.cpp"
 #include "core/schedule_start.cpp"
 #include "core/vcpu_time.cpp"
 #include "core/vcpu_timers.cpp"

@@ -6,6 +6,7 @@
 
 #include "core/sched_op.cpp"
 #include "core/schedule.cpp"
+#include "core/schedule_requests.cpp"
 #include "core/schedule_start.cpp"
 #include "core/vcpu_time.cpp"
 #include "core/vcpu_timers.cpp"

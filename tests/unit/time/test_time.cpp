@@ -5,6 +5,7 @@
 #include "tests/unit/schedule/box.hpp"
 
 #include "core/schedule.cpp"
+#include "core/schedule_requests.cpp"
 #include "core/schedule_start.cpp"
 #include "core/timer_op.cpp"
 #include "core/vcpu_time.cpp"

@@ -7,6 +7,7 @@
 #include "core/pv/guest_context.cpp"
 #include "core/pv/traps.cpp"
 #include "core/schedule.cpp"
+#include "core/schedule_requests.cpp"
 #include "core/schedule_start.cpp"
 #include "core/vcpu_op.cpp"
 #include "core/vcpu_time.cpp"
