@@ -66,8 +66,6 @@ void forget_vcpu(Vcpu& vcpu)
 void begin_reset(Partition& partition)
 {
     PvMemory& memory = partition.memory;
-    for (Vcpu& vcpu : partition.vcpus)
-        forget_vcpu(vcpu);
     for (uint32_t i = 0; i < memory.shared_count; ++i) {
         for (uint64_t at = 0; at < memory.shared[i].count; ++at)
             frame::entry_of(memory.shared[i].first + at).state.store(frame::shared_state, std::memory_order_relaxed);
@@ -257,16 +255,22 @@ void init_start_of_day(const plan::Header& header) { plan_header = &header; }
 BuildStep reset_memory(Partition& partition)
 {
     PvMemory& memory = partition.memory;
-    if (memory.build.stage != reset)
+    BuildState& build = memory.build;
+    if (build.stage != reset)
         begin_reset(partition);
-    if (memory.build.next < memory.max_frames) {
-        const FrameRun run = initial_run(memory, Pfn(memory.build.next), slice_entries);
-        for (uint64_t at = 0; at < run.count; ++at)
-            frame::entry_of(run.first + at).state.store(0, std::memory_order_relaxed);
-        memory.build.next += run.count;
+    if (build.segment < partition.vcpus.size()) {
+        forget_vcpu(partition.vcpus[build.segment]);
+        ++build.segment;
         return BuildStep::more;
     }
-    enter(memory.build, idle);
+    if (build.next < memory.max_frames) {
+        const FrameRun run = initial_run(memory, Pfn(build.next), slice_entries);
+        for (uint64_t at = 0; at < run.count; ++at)
+            frame::entry_of(run.first + at).state.store(0, std::memory_order_relaxed);
+        build.next += run.count;
+        return BuildStep::more;
+    }
+    enter(build, idle);
     return BuildStep::done;
 }
 

@@ -158,7 +158,7 @@ TEST(Frames, TheStampIsRightWhenTheClockIsWiderThanIt)
     LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_UNPIN_TABLE, two.fa(0).raw()));
     // Flushed long ago, and only by the low bits of the clock later than the frame's stamp.
     cpus[0].flush_stamp = 100;
-    cpus[1].flush_stamp = clock_of_flushes;
+    cpus[1].flush_stamp = clock_of_flushes.load();
     flushes.clear();
     CHECK_TRUE(get_writable_frame(two.fa(3), two.a().id).has_value());
     hold(two.fa(3), true);

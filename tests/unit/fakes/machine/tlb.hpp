@@ -6,8 +6,10 @@
 #include "core/types.hpp"
 #include "machine/this_cpu.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <vector>
 
 namespace bulkhead::machine {
@@ -27,14 +29,13 @@ struct Flush {
 };
 inline std::vector<Flush> flushes;   // in order
 inline std::vector<Mfn> loaded_tables;
-inline uint64_t clock_of_flushes = 1;
+inline std::atomic<uint64_t> clock_of_flushes{1};
+inline std::mutex flush_mutex;       // of the vectors
 // After each flush; `set` is never 0 here.
 inline std::function<void(uint64_t set, bool whole, uint64_t address)> on_flush;
 
-inline void flush(uint64_t set, bool whole, uint64_t address)
+inline void stamp(uint64_t set, bool whole, uint64_t address)
 {
-    if (set == 0)
-        set = uint64_t{1} << current_cpu;
     for (size_t i = 0; whole && i < max_cpus; ++i) {
         if ((set >> i & 1) != 0)
             cpus[i].flush_stamp.store(clock_of_flushes, std::memory_order_relaxed);
@@ -42,36 +43,29 @@ inline void flush(uint64_t set, bool whole, uint64_t address)
     if (on_flush)
         on_flush(set, whole, address);
 }
+inline void flush(uint64_t set, bool whole, uint64_t address)
+{
+    {
+        const std::lock_guard guard(flush_mutex);
+        flushes.push_back({set, whole, address});
+    }
+    stamp(set != 0 ? set : uint64_t{1} << current_cpu, whole, address);
+}
 
 }  // namespace bulkhead::fake
 
 namespace bulkhead::machine {
 
-inline void flush_local()
-{
-    fake::flushes.push_back({0, true, 0});
-    fake::flush(0, true, 0);
-}
+inline void flush_local() { fake::flush(0, true, 0); }
 inline void load_table(Mfn top_level)
 {
+    const std::lock_guard guard(fake::flush_mutex);
     fake::loaded_tables.push_back(top_level);
-    fake::flush(0, true, 0);
+    fake::stamp(uint64_t{1} << fake::current_cpu, true, 0);
 }
-inline void flush_page_local(GuestVirtual address)
-{
-    fake::flushes.push_back({0, false, address.raw()});
-    fake::flush(0, false, address.raw());
-}
-inline void flush_cpus(CpuSet cpus)
-{
-    fake::flushes.push_back({cpus.bits, true, 0});
-    fake::flush(cpus.bits, true, 0);
-}
-inline void flush_page_cpus(CpuSet cpus, GuestVirtual address)
-{
-    fake::flushes.push_back({cpus.bits, false, address.raw()});
-    fake::flush(cpus.bits, false, address.raw());
-}
+inline void flush_page_local(GuestVirtual address) { fake::flush(0, false, address.raw()); }
+inline void flush_cpus(CpuSet cpus) { fake::flush(cpus.bits, true, 0); }
+inline void flush_page_cpus(CpuSet cpus, GuestVirtual address) { fake::flush(cpus.bits, false, address.raw()); }
 [[nodiscard]] inline uint64_t flush_clock() { return fake::clock_of_flushes++; }
 
 }  // namespace bulkhead::machine
