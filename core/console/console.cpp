@@ -250,8 +250,8 @@ void console_work()
 
 Nanoseconds next_console_deadline()
 {
-    return std::min(asleep.load(std::memory_order_relaxed) ? never : terminal.rest_until,
-                    terminal.multiplexer.deadline());
+    // While it rests, whatever became due waits for the end of the rest.
+    return asleep.load(std::memory_order_relaxed) ? terminal.multiplexer.deadline() : terminal.rest_until;
 }
 
 void turn_to_overview(TextOut& out) { terminal.multiplexer.show_overview(out); }

@@ -78,6 +78,7 @@ void reset()
     terminal = {};
     mode = Mode::polled;
     asleep = false;
+    polling = false;
     init_partition_consoles();
     for (size_t i = 0; i < 2; ++i) {
         fake::ring_frame[i] = fake::new_frame();

@@ -9,6 +9,7 @@
 #include "core/cpu.hpp"
 #include "core/events.hpp"
 #include "core/frames.hpp"
+#include "core/lifecycle.hpp"
 #include "core/log.hpp"
 #include "core/monitor/monitor.hpp"
 #include "core/partition.hpp"

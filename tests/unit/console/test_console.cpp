@@ -730,6 +730,18 @@ TEST(Console, asks_for_the_transmitter_interrupt_only_while_the_uart_is_full)
     STRCMP_EQUAL("gateway | a line that is longer than the FIFO\r\n", plain(take_sent()).c_str());
 }
 
+TEST(Console, rests_although_a_line_without_end_has_become_due)
+{
+    start();
+    fake::guest_write(0, "prompt# ");
+    fake::cpus[0].work = 0;
+    console_work();
+    fake::tsc = terminal.multiplexer.deadline().raw();
+    fake::guest_write(1, "line\n");
+    console_work();
+    CHECK(next_console_deadline().raw() > fake::tsc);
+}
+
 TEST(Console, sleeps_with_no_deadline_when_nothing_happens)
 {
     start();
