@@ -104,6 +104,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 # --- Entry points -----------------------------------------------------------
 
 .PHONY: help setup core plan-tool ramdisk image run unit check test test-full fuzz \
+            bench bench-stretch \
             clean distclean FORCE
 
 help:
@@ -117,6 +118,8 @@ help:
 #: make check        include directions, and what ring 0's ELF may contain
 #: make test         check, unit tests, and the system tests; FILTER=text for some
 #: make test-full    the same with the whole matrix of machines, CPUs, memory and kernels
+#: make bench        costs and sizes, beside Debian's Xen; FILTER=text for some; fails when a bound is exceeded
+#: make bench-stretch  the system tests again, for the longest stretch with interrupts off
 #: make fuzz         FUZZ_SECONDS=60 FILTER=text: run the fuzz targets, each for that long
 #: make clean        remove what was built; make distclean: also what was downloaded
 #: V=1 prints commands, B=dir builds in another folder than build/
@@ -128,7 +131,7 @@ core: $(B)/core.elf
 plan-tool: $(B)/host/bulkhead-plan
 
 clean:
-	rm -rf $(B)/ring0 $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	rm -rf $(B)/bench $(B)/ring0 $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs
 
 distclean:
@@ -325,6 +328,23 @@ test: $(TEST_PROGRAMS)
 
 test-full: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' --full $(UNIT_TESTS)
+
+# --- Benchmarks ---------------------------------------------------------------
+# They measure what ships; they are no part of `make test`.
+
+BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so
+
+$(B)/bench/core_time.so: tests/bench/plugin/core_time.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,HOSTCXX,$<)
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -shared -fPIC -fvisibility=hidden -o $@ $<
+
+bench: $(BENCH_PROGRAMS)
+	@tests/bench/run --build $(B) --filter '$(FILTER)'
+
+bench-stretch: $(BENCH_PROGRAMS)
+	@tests/system/run --build $(B) --filter '$(FILTER)' --stretch
+	@tests/bench/run --build $(B) --filter stretch
 
 # --- Dependencies of a former build -----------------------------------------
 

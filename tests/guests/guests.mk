@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Conformance guests: every tests/guests/NAME.cpp becomes $(B)/guests/NAME.elf, a PV
-# kernel of its own. Included by the Makefile, after RING0_INCLUDES.
+# Conformance guests and benchmark guests: every tests/guests/NAME.cpp and tests/bench/NAME.cpp
+# becomes $(B)/guests/NAME.elf, a PV kernel of its own. Included by the Makefile, after RING0_INCLUDES.
 
 GUEST_TESTS   := $(basename $(notdir $(sort $(wildcard tests/guests/*.cpp))))
-GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf)
+BENCH_GUESTS  := $(basename $(notdir $(sort $(wildcard tests/bench/*.cpp))))
+GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf) $(BENCH_GUESTS:%=$(B)/guests/%.elf)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S))
 GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -O2 -g -ffreestanding -mgeneral-regs-only \
@@ -19,6 +20,11 @@ GUEST_CXXFLAGS = $(GUEST_FLAGS) -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rt
 guests: $(GUEST_ELFS)
 
 $(B)/guests/objects/%.cpp.o: tests/guests/%.cpp tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/guests/objects/%.cpp.o: tests/bench/%.cpp tests/guests/guests.mk
 	@mkdir -p $(@D)
 	$(call say,GUESTCXX,$<)
 	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@

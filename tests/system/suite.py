@@ -4,6 +4,7 @@
 import os
 import re
 
+import core_time
 import plans
 from box import Box
 
@@ -26,10 +27,11 @@ def test(name, *, full=False, waiting=None, host_cpus=1, **arguments):
 
 
 class Context:
-    """What a running test has: folders, and boxes whose logs have its name."""
+    """What a running test has: folders, and boxes whose logs have its name. `stretches`: the
+    plugin that counts the core's instructions watches the boxes."""
 
-    def __init__(self, test_name, build):
-        self.build = os.path.abspath(build)
+    def __init__(self, test_name, build, stretches=False):
+        self.build, self.stretches = os.path.abspath(build), stretches
         self.slug = re.sub(r"[^a-z0-9]+", "-", test_name.lower()).strip("-")
         self.folder = os.path.join(self.build, "test-images", self.slug)
         self.logs = os.path.join(self.build, "test-logs")
@@ -41,6 +43,9 @@ class Context:
     def box(self, image=None, **options):
         self.boxes += 1
         suffix = "" if self.boxes == 1 else f"-{self.boxes}"
+        if self.stretches:
+            report = os.path.join(self.build, "bench", "stretch", f"{self.slug}{suffix}.txt")
+            options["extra"] = [*options.get("extra", ()), *core_time.watch_stretches(self.build, report)]
         return Box(image, log=os.path.join(self.logs, f"{self.slug}{suffix}.log"), **options)
 
     def start(self, partitions, *, plan=None, **options):

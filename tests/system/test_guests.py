@@ -20,5 +20,4 @@ def conformance(context, guest):
 
 for path in sorted(glob.glob(os.path.join(REPOSITORY, "tests", "guests", "*.cpp"))):
     name = os.path.basename(path)[:-4]
-    if name != "bench":
-        test(f"guest {name}", guest=name)(conformance)
+    test(f"guest {name}", guest=name)(conformance)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures, in TSC ticks, what the ABI's operations cost: under QEMU's -icount shift=0 a tick is an
-// instruction, the guest's own included. Prints `name ticks` for each, then `PASS bench`.
+// instruction, the guest's own included. Prints `name ticks` for each, then `PASS operations`.
 // Each figure is the least of many tries, less what reading the clock takes.
 #include "framework/events.hpp"
 #include "framework/memory.hpp"
@@ -339,7 +339,7 @@ void timer_lateness()
 
 }  // namespace
 
-GUEST_TEST(bench)
+GUEST_TEST(operations)
 {
     install_traps();
     listen_to_events();

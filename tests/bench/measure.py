@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs of benchmark guests in QEMU with exact instruction counts, on Bulkhead and on Debian's Xen."""
+
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "system"))
+
+import plans  # noqa: E402
+from box import Box, Failed  # noqa: E402
+
+# One tick of the TSC is one instruction, and results are the same from run to run.
+EXACT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-no-reboot"]
+USUAL_CPU = "max,-smap"
+LEAKY_CPU = "max,-smap,vendor=GenuineIntel"
+XEN = os.path.join(plans.SHARED, "kernels", "xen")
+FIGURE = re.compile(r"^(\w+) (\d+)$", re.M)
+
+
+class Runs:
+    """Where things are, and boxes started in the way of a benchmark."""
+
+    def __init__(self, build):
+        self.build = os.path.abspath(build)
+        self.logs = os.path.join(self.build, "bench")
+        self.folder = os.path.join(self.build, "bench", "images")
+
+    def guest(self, name):
+        return os.path.join(self.build, "guests", f"{name}.elf")
+
+    def core(self):
+        return os.path.join(self.build, "core.elf")
+
+    def image(self, name, partitions):
+        return plans.image(self.build, plans.plan(partitions), os.path.join(self.folder, name))
+
+    def box(self, name, image, *, cpu=USUAL_CPU, extra=(), memory="512M"):
+        return Box(image, log=os.path.join(self.logs, f"{name}.log"), cpus=1, memory=memory, cpu=cpu,
+                   extra=[*EXACT, *extra])
+
+    def on_bulkhead(self, guest, *, cpu=USUAL_CPU, name=None):
+        """What the guest prints as the only partition: {name: number}."""
+        name = name or guest
+        partitions = {"bench": {"type": "pv", "memory": 64, "kernel": self.guest(guest)}}
+        with self.box(f"bulkhead-{name}", self.image(name, partitions), cpu=cpu) as box:
+            box["bench"].expect(rf"^PASS {guest}", never=[rf"^FAIL {guest}"])
+            return figures(box["bench"].text)
+
+    def on_xen(self, guest, *, cpu=USUAL_CPU, name=None):
+        """What it prints as Xen's first domain."""
+        extra = ["-append", "console=com1 com1=115200,8n1 dom0_mem=128M", "-initrd", self.guest(guest)]
+        with self.box(f"xen-{name or guest}", os.path.join(XEN, "xen.elf"), cpu=cpu, extra=extra) as box:
+            box.terminal.expect(rf"^PASS {guest}", never=[rf"^FAIL {guest}"])
+            return figures(box.terminal.text)
+
+
+def figures(text):
+    return {name: int(number) for name, number in FIGURE.findall(text)}
+
+
+def xen_version():
+    with open(os.path.join(XEN, "version"), encoding="utf-8") as file:
+        return file.read().strip()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How large things are: the image without guests' kernels, what of the box's memory no partition
+has, and the lines of code in ring 0."""
+
+import glob
+import os
+import re
+
+from plans import REPOSITORY
+
+IMAGE_AT_MOST = 768 << 10
+RING0_LINES_AT_MOST = 15_000
+BOX_BYTES = 512 << 20
+
+
+def code_lines(text):
+    """Lines with something other than blanks and comments. Strings never hold comment marks here
+    that would make a line vanish: what precedes them is code."""
+    text = re.sub(r"/\*.*?\*/", lambda match: "\n" * match.group(0).count("\n"), text, flags=re.S)
+    return sum(1 for line in text.splitlines() if re.sub(r"//.*", "", line).strip())
+
+
+def ring0_files():
+    for folder, pattern in (("boot", "*"), ("core", "**/*"), ("platform/x86", "**/*"), ("hvm/cpu", "**/*")):
+        for path in glob.glob(os.path.join(REPOSITORY, folder, pattern), recursive=True):
+            # The C library's headers are settings of newlib and GCC, not code.
+            if re.search(r"\.(cpp|hpp|c|S|lds)$", path) and "/libc/include/" not in path:
+                yield path
+
+
+def ring0_lines():
+    total = 0
+    for path in ring0_files():
+        with open(path, encoding="utf-8") as file:
+            total += code_lines(file.read())
+    return total
+
+
+def image_bytes(folder):
+    """The image's size without its payloads, as the host tool's map tells them."""
+    with open(os.path.join(folder, "map.txt"), encoding="utf-8") as file:
+        text = file.read()
+    first, end = re.search(r"^  0x(\w+) +0x(\w+) +.* payloads?$", text, re.M).groups()
+    return os.path.getsize(os.path.join(folder, "bulkhead.elf")) - (int(end, 16) - int(first, 16))
+
+
+def held_outside(runs):
+    """Of a box of 512 MiB with one partition: (bytes that are neither the partition's nor free,
+    bytes that the image's payloads take of them, the partition's bytes)."""
+    partition_bytes = 64 << 20
+    image = runs.image("sizes", {"guest": {"type": "pv", "memory": 64, "kernel": runs.guest("turns")}})
+    with runs.box("bulkhead-sizes", image) as box:
+        box["core"].expect(r"^guest: runs")
+        box.monitor()
+        match = box.command("mem", r"of tables, taken at start; ([\d.]+) (KiB|MiB|GiB) are nobody's")
+    free = float(match.group(1)) * {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[match.group(2)]
+    return BOX_BYTES - partition_bytes - int(free), os.path.dirname(image), partition_bytes
+
+
+def report_sizes(report, runs):
+    held, folder, partition_bytes = held_outside(runs)
+    report.head("Sizes")
+    report.row("image without guests' kernels, bytes", image_bytes(folder), IMAGE_AT_MOST)
+    report.row("memory outside partitions, bytes", held, (8 << 20) + partition_bytes * 6 // 1000)
+    report.row("ring 0, lines of code", ring0_lines(), RING0_LINES_AT_MOST)
