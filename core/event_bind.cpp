@@ -70,6 +70,26 @@ Result<> bind_interdomain(Partition& self, evtchn_bind_interdomain& request)
     return {};
 }
 
+void open_static_port(Partition& partition, Port port, Partition& peer, Port peer_port)
+{
+    if (port.raw() >= partition.events.count || peer_port.raw() >= peer.events.count)
+        return;
+    const EventPairGuard guard(partition, peer);
+    if (load_channel(partition.events, port.raw()).state != PortState::closed)
+        return;
+    const EventChannel there = load_channel(peer.events, peer_port.raw());
+    if (there.state != PortState::unbound || DomainId(there.domain) != partition.id) {
+        open_port(partition.events, port.raw(), {PortState::unbound, 0, peer.id.raw(), 0});
+        return;
+    }
+    open_port(partition.events, port.raw(), {PortState::interdomain, 0, peer.id.raw(), peer_port.raw()});
+    store_channel(peer.events, peer_port.raw(),
+                  {PortState::interdomain, there.vcpu, partition.id.raw(), port.raw()});
+    // Neither knows what the other's former life had sent, or failed to send.
+    raise_event(partition, port.raw(), partition.vcpus[0]);
+    raise_event(peer, peer_port.raw(), peer.vcpus[there.vcpu]);
+}
+
 Result<> bind_virq(Partition& self, evtchn_bind_virq& request)
 {
     if (request.virq >= NR_VIRQS || (is_global(request.virq) && request.vcpu != 0))

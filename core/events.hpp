@@ -58,6 +58,11 @@ Result<Port> bind_core_port(Partition& partition, Port wanted, CorePortHandler h
 // Signals the guest on a core port; nothing if it is none (any more): the guest may have closed it.
 void notify_core_port(Partition& partition, Port port);
 
+// Before a life begins: opens a free port of the partition to a port of its peer, interdomain if the
+// peer's waits for it there, which sets both ends pending; else unbound, so that the peer's own call of
+// this connects them. Nothing if the port is in use. Any CPU, no lock held.
+void open_static_port(Partition& partition, Port port, Partition& peer, Port peer_port);
+
 // Ends what the partition's former life held: a slice of closing all its ports. Peers see theirs
 // unbound. False: not finished, call again. No vCPU of the partition runs. Any CPU, no lock held.
 [[nodiscard]] bool reset_events(Partition& partition);

@@ -192,7 +192,7 @@ void init_frames(Partition& partition)
     }
 }
 
-void init_shared_frame(Mfn number, DomainId owner)
+void init_shared_frame(Mfn number, DomainId owner, SharedAccess access)
 {
     Partition* partition = find_partition(owner);
     ASSERT(partition != nullptr);
@@ -200,7 +200,8 @@ void init_shared_frame(Mfn number, DomainId owner)
     FrameEntry& entry = frame::entry_of(number);
     ASSERT(entry.owner() == DomainId(0));
     entry.owner_and_stamp.store(uint64_t{owner.raw()} << owner_shift, std::memory_order_relaxed);
-    entry.state.store(frame::shared_state, std::memory_order_release);
+    const bool writable = access == SharedAccess::writable;
+    entry.state.store(writable ? frame::shared_state : frame::shared_read_only_state, std::memory_order_release);
     PvMemory& memory = partition->memory;
     if (memory.shared_count != 0) {
         FrameRange& last = memory.shared[memory.shared_count - 1];

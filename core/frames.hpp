@@ -52,6 +52,8 @@ constexpr uint64_t typed_count(uint64_t state) { return (state & typed_mask) >> 
 constexpr uint64_t count(uint64_t state) { return state & count_mask; }
 // A shared frame's state when only the core uses it.
 inline constexpr uint64_t shared_state = given | core_held | type_bits(FrameType::writable) | typed_one | one;
+// Of one that its owner may only read: the typed reference keeps it from ever becoming writable.
+inline constexpr uint64_t shared_read_only_state = given | core_held | type_bits(FrameType::none) | typed_one | one;
 }  // namespace frame
 
 struct FrameEntry {
@@ -85,7 +87,8 @@ void put_writable_frame(Mfn frame);
 void init_frames(Partition& partition);
 // Start-up: a frame of the core's own memory that a partition may map, writable or not, and that it
 // can never use for anything else (shared_info, grant table). Stays so over restarts.
-void init_shared_frame(Mfn frame, DomainId owner);
+enum class SharedAccess : uint8_t { writable, read_only };
+void init_shared_frame(Mfn frame, DomainId owner, SharedAccess access = SharedAccess::writable);
 
 // The frame behind a partition's own frame number at start (before the guest changes anything);
 // invalid_mfn beyond its memory.

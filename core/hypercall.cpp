@@ -57,6 +57,7 @@ constexpr auto make_table()
     table[__HYPERVISOR_sysctl] = refuse_privileged;
     table[__HYPERVISOR_domctl] = refuse_privileged;
     table[__HYPERVISOR_kexec_op] = refuse_privileged;
+    table[__HYPERVISOR_arch_2] = do_bulkhead_op;
     return table;
 }
 

@@ -58,5 +58,6 @@ long do_sched_op(Vcpu&, HypercallArguments&);                   // core/sched_op
 long do_callback_op(Vcpu&, HypercallArguments&);                // core/pv/callbacks.cpp
 long do_event_channel_op(Vcpu&, HypercallArguments&);           // core/event_channel_op.cpp
 long do_physdev_op(Vcpu&, HypercallArguments&);                 // core/pv/physdev_op.cpp
+long do_bulkhead_op(Vcpu&, HypercallArguments&);                // core/bulkhead_op.cpp; arch_2
 
 }  // namespace bulkhead

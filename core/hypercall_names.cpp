@@ -56,6 +56,7 @@ constexpr auto make_names()
     names[__HYPERVISOR_sysctl] = "sysctl";
     names[__HYPERVISOR_domctl] = "domctl";
     names[__HYPERVISOR_kexec_op] = "kexec_op";
+    names[__HYPERVISOR_arch_2] = "bulkhead_op";
     names[__HYPERVISOR_tmem_op] = "tmem_op";
     names[__HYPERVISOR_argo_op] = "argo_op";
     names[__HYPERVISOR_xenpmu_op] = "xenpmu_op";

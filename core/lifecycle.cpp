@@ -7,6 +7,7 @@
 #include "core/lifecycle_internal.hpp"
 #include "core/log.hpp"
 #include "core/schedule.hpp"
+#include "core/services.hpp"
 #include "machine/clock.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/this_cpu.hpp"
@@ -101,6 +102,8 @@ void apply_policy(Partition& partition, const Ending& ending)
         end_life(partition, AfterLife::preserve);
     } else {
         log("%s: %s; restarting as %s says (life %u)", name, ending.what, ending.property, partition.generation + 1);
+        if (ending.by_fault && is_service(partition))
+            note_service_crash(partition, machine::now());
         end_life(partition, AfterLife::build);
     }
 }
@@ -158,6 +161,15 @@ void take_restart(Partition& partition)
     end_by_operator(partition, AfterLife::build);
 }
 
+void take_renewal(Partition& partition)
+{
+    const PartitionState state = state_of(partition);
+    if (state != PartitionState::running && state != PartitionState::paused)
+        return;
+    log("%s: restarted with its service (life %u)", partition.name(), partition.generation + 1);
+    end_by_operator(partition, AfterLife::build);
+}
+
 void take_pause(Partition& partition)
 {
     if (state_of(partition) != PartitionState::running)
@@ -190,6 +202,8 @@ void take_requests(Partition& partition)
         take_stop(partition);
     if ((requests & lifecycle_restart) != 0)
         take_restart(partition);
+    if ((requests & lifecycle_renew) != 0)
+        take_renewal(partition);
     if ((requests & lifecycle_start) != 0)
         take_start(partition);
     if ((requests & lifecycle_pause) != 0)
@@ -199,6 +213,12 @@ void take_requests(Partition& partition)
 }
 
 }  // namespace
+
+void set_state(Partition& partition, PartitionState state)
+{
+    partition.state.store(state, std::memory_order_release);
+    publish_state(partition);
+}
 
 void request_lifecycle(Partition& partition, uint32_t request)
 {
@@ -266,6 +286,23 @@ const char* request_resume(Partition& partition)
     const bool can = state_of(partition) == PartitionState::paused;
     return ask(partition, lifecycle_resume, can ? nullptr : "it is not paused");
 }
+
+const char* request_kill(Partition& partition)
+{
+    const PartitionState state = state_of(partition);
+    if (state == PartitionState::left_out)
+        return partition.reason;
+    if (state != PartitionState::running && state != PartitionState::paused)
+        return "it is not running";
+    if (!claim_shutdown(partition, SHUTDOWN_crash))
+        return "it is ending already";
+    snprintf(partition.health.last_reason.data(), partition.health.last_reason.size(), "killed by the operator");
+    partition.lifecycle.crashed_vcpu = 0;
+    request_lifecycle(partition, lifecycle_shut_down);
+    return nullptr;
+}
+
+void request_renewal(Partition& partition) { request_lifecycle(partition, lifecycle_renew); }
 
 void lifecycle_work()
 {

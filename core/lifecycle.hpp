@@ -20,6 +20,11 @@ const char* request_restart(Partition& partition);
 const char* request_pause(Partition& partition);
 const char* request_resume(Partition& partition);
 
+// As if the partition had crashed here and now: the plan's on_crash says what follows.
+const char* request_kill(Partition& partition);
+// Its service has lost what it knew of this life: restarts one that is alive, and no other. Any CPU.
+void request_renewal(Partition& partition);
+
 // Ends this life: holds all vCPUs at once and applies the plan's policy for the reason (SHUTDOWN_*)
 // soon. The first reason wins; later ones are ignored. Any CPU, no lock of rank lifecycle held.
 void shut_down(Partition& partition, uint32_t reason);

@@ -12,11 +12,8 @@ void wake_home(Partition& partition);
 // True for the one caller whose reason is the life's; all vCPUs are held then. Any CPU.
 [[nodiscard]] bool claim_shutdown(Partition& partition, uint32_t reason);
 
-// Release: who sees the state sees what led to it.
-inline void set_state(Partition& partition, PartitionState state)
-{
-    partition.state.store(state, std::memory_order_release);
-}
+// Who sees the state sees what led to it. Services are told.
+void set_state(Partition& partition, PartitionState state);
 
 // Takes all vCPUs off their CPUs for good, then clears or keeps what they leave.
 void end_life(Partition& partition, AfterLife after);

@@ -21,6 +21,7 @@ enum LifecycleRequest : uint32_t {
     lifecycle_restart = 1u << 3,
     lifecycle_pause = 1u << 4,
     lifecycle_resume = 1u << 5,
+    lifecycle_renew = 1u << 6,
 };
 
 // In this order; all but the first two are done in slices by lifecycle_step().

@@ -14,6 +14,7 @@
 #include "core/pv/start_of_day.hpp"
 #include "core/pv/vcpu_reset.hpp"
 #include "core/schedule.hpp"
+#include "core/services.hpp"
 #include "machine/clock.hpp"
 #include "machine/fpu.hpp"
 #include "machine/interrupts.hpp"
@@ -170,10 +171,13 @@ void connect(Partition& partition)
     const Mfn console = initial_frame(partition.memory, Pfn(start.console_pfn));
     StartGrants grants;
     grants.console = console;
-    if (start.store_pfn != plan::no_pfn)
+    if (store_of(partition) != nullptr) {
         grants.store = initial_frame(partition.memory, Pfn(start.store_pfn));
+        grants.store_domain = DomainId(partition.plan->store_domain);
+    }
     init_grants(partition, grants);
     connect_console(partition, console);
+    connect_store_ports(partition);
 }
 
 void begin_life(Partition& partition)

@@ -13,6 +13,7 @@
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
 
+#include <array>
 #include <cstdio>
 
 namespace bulkhead {
@@ -20,6 +21,7 @@ namespace bulkhead {
 namespace {
 
 constinit std::span<Partition> partitions{};
+constinit std::array<Partition*, plan::max_services> services{};     // by domain id
 constinit uint16_t next_vcpu_index = 0;
 
 constexpr size_t reason_bytes = 160;
@@ -145,8 +147,11 @@ void make_partitions(const plan::Header& header)
 {
     const auto planned = plan::table<plan::Partition>(header, header.partitions);
     partitions = boot_allocate_array<Partition>(planned.size());
-    for (size_t i = 0; i < planned.size(); ++i)
+    for (size_t i = 0; i < planned.size(); ++i) {
         make_partition(header, planned[i], partitions[i]);
+        if (planned[i].type == plan::PartitionType::service)
+            services[planned[i].domain - plan::first_service_domain] = &partitions[i];
+    }
     make_all_descriptor_windows();
 }
 
@@ -158,6 +163,8 @@ Partition* find_partition(DomainId id)
     const size_t index = size_t{id.raw()} - 1;
     if (index < partitions.size() && partitions[index].id == id)
         return &partitions[index];
+    if (const size_t service = size_t{id.raw()} - plan::first_service_domain; service < services.size())
+        return services[service];
     for (Partition& partition : partitions) {
         if (partition.id == id)
             return &partition;

@@ -10,6 +10,7 @@
 #include "core/partition_console.hpp"
 #include "core/plan.hpp"
 #include "core/pv/memory_state.hpp"
+#include "core/service_state.hpp"
 #include "core/types.hpp"
 #include "core/vcpu.hpp"
 
@@ -44,6 +45,7 @@ struct Partition {
     Health health;                          // core/health.hpp
     LifecycleState lifecycle;               // core/lifecycle_state.hpp
     PartitionConsole console;               // core/partition_console.hpp
+    ServiceState service;                   // core/service_state.hpp
     uint32_t generation;                    // lives so far
     uint64_t vm_assist;                     // VMASST_TYPE_* bits
 

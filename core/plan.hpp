@@ -12,7 +12,7 @@
 namespace bulkhead::plan {
 
 inline constexpr uint64_t magic = 0x314e414c50484242;  // "BBHPLAN1"
-inline constexpr uint32_t version = 1;
+inline constexpr uint32_t version = 2;
 inline constexpr uint32_t max_partitions = 64;
 inline constexpr uint32_t max_cpus = 64;
 inline constexpr uint32_t max_vcpus = 32;  // per partition: XEN_LEGACY_MAX_VCPUS
@@ -20,6 +20,11 @@ inline constexpr uint32_t max_memory_ranges = 8;
 inline constexpr uint32_t name_bytes = 32;  // terminating zero included
 inline constexpr uint32_t payload_block_bytes = 16 * 1024;
 inline constexpr uint64_t no_pfn = ~uint64_t{0};
+inline constexpr uint16_t first_service_domain = 0x7000;
+inline constexpr uint32_t max_services = 8;
+inline constexpr uint32_t first_shared_grant = 8;  // GNTTAB_NR_RESERVED_ENTRIES
+inline constexpr uint32_t max_shared_regions = 64;
+inline constexpr uint64_t max_shared_frames = 4096;  // of all regions together
 inline constexpr uint16_t idle_window = 0xffff;  // Window::partition: nobody's
 
 // An array of records, or a text, at `offset` bytes from the header. A text also carries a
@@ -127,6 +132,11 @@ struct Partition {
     Table ranges;                       // of MemoryRange; count 0: the core chooses
     uint32_t console_port;              // 1
     uint32_t store_port;                // 0: no store
+    uint32_t store_remote_port;         // the store's end of it
+    uint16_t store_domain;              // 0: no store
+    std::array<uint8_t, 2> reserved;
+    uint64_t persistent_pfn;            // of a service: the last frames, which a restart leaves alone
+    uint64_t persistent_frames;         // 0: none
     PvStart pv;
 };
 
@@ -134,6 +144,23 @@ enum PartitionFlag : uint8_t {
     autostart = 1,                      // else it waits for `part NAME start`
     pv_linear_pt = 2,
     trusted_speculation = 4,
+    ramdisk_is_slice = 8,               // a device tree that the host tool made, for people to look at
+};
+
+// Memory that several partitions share. It is domain 0's, made and zeroed at start: frame i is its
+// grant reference first_grant + i, and binding its port gives a member the region's bell.
+struct SharedRegion {
+    std::array<char, name_bytes> name;
+    uint64_t frames;
+    uint32_t first_grant;
+    uint32_t port;                      // 1..n in the plan's order
+    Table members;                      // of SharedMember
+};
+
+struct SharedMember {
+    uint16_t partition;                 // index into partitions
+    uint8_t writable;
+    uint8_t reserved;
 };
 
 // For back traces: function starts, ascending, and their names.
@@ -158,6 +185,7 @@ struct Header {
     Table payloads;                     // of Payload
     Table windows;                      // of Window, grouped by CPU, in order
     Table symbols;                      // of Symbol
+    Table shared_regions;               // of SharedRegion
 };
 
 // In the core's image; the host tool finds it by the section name .plan_anchor and fills it in.
@@ -171,10 +199,12 @@ static_assert(sizeof(Payload) == 64);
 static_assert(sizeof(Segment) == 24);
 static_assert(sizeof(PvStart) == 152);
 static_assert(sizeof(Window) == 8);
-static_assert(sizeof(Partition) == 352);
-static_assert(offsetof(Partition, pv) == 200);
+static_assert(sizeof(Partition) == 376);
+static_assert(offsetof(Partition, pv) == 224);
+static_assert(sizeof(SharedRegion) == 56);
+static_assert(sizeof(SharedMember) == 4);
 static_assert(sizeof(Symbol) == 16);
-static_assert(sizeof(Header) == 80);
+static_assert(sizeof(Header) == 88);
 static_assert(sizeof(Anchor) == 32);
 
 }  // namespace bulkhead::plan

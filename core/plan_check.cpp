@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint64_t most_frames = uint64_t{1} << 28;  // 1 TiB a partition
 constexpr uint64_t most_cmdline_bytes = 1023;        // MAX_GUEST_CMDLINE without its zero
-constexpr uint16_t first_service_domain = 0x7000;
-constexpr uint16_t last_domain = 0x7fef;             // below DOMID_FIRST_RESERVED
+constexpr uint16_t last_service_domain = first_service_domain + max_services - 1;
+constexpr uint32_t last_port = 4095;                 // of the 64-bit ABI
 
 // What all checks need; `tables_bytes` bounds every table and text.
 struct Plan {
@@ -61,7 +61,8 @@ const char* check_header(const Header& header, uint64_t bytes)
     if (!holds_text(header, header.model) || !holds_text(header, header.source))
         return "the plan's model or source is outside its tables";
     if (!holds_table<Partition>(header, header.partitions) || !holds_table<Payload>(header, header.payloads) ||
-        !holds_table<Window>(header, header.windows) || !holds_table<Symbol>(header, header.symbols))
+        !holds_table<Window>(header, header.windows) || !holds_table<Symbol>(header, header.symbols) ||
+        !holds_table<SharedRegion>(header, header.shared_regions))
         return "a table of the plan is outside its bounds";
     if (header.partitions.count == 0 || header.partitions.count > max_partitions)
         return "the plan has no partition, or too many";
@@ -117,14 +118,42 @@ const char* check_policy(const Plan& plan, size_t index)
     if (partition.budget_us != 0 && partition.budget_us > partition.period_us)
         return "a partition's budget is longer than its period";
     const bool is_service = partition.type == PartitionType::service;
-    if (partition.domain == 0 || partition.domain > last_domain ||
+    if (partition.domain == 0 || partition.domain > last_service_domain ||
         (partition.domain >= first_service_domain) != is_service)
         return "a partition's domain id is out of range";
     for (size_t other = 0; other < index; ++other)
         if (plan.partitions[other].domain == partition.domain)
             return "two partitions have the same domain id";
-    if (partition.grant_frames == 0 || partition.console_port == 0 || partition.console_port == partition.store_port)
+    if (partition.grant_frames == 0 || partition.console_port == 0 || partition.console_port == partition.store_port ||
+        partition.console_port > last_port || partition.store_port > last_port)
         return "a partition's grant frames or ports are out of range";
+    return nullptr;
+}
+
+// The two ends of the connection to its store.
+const char* check_store(const Plan& plan, size_t index)
+{
+    const Partition& partition = plan.partitions[index];
+    if ((partition.store_domain == 0) != (partition.store_port == 0) ||
+        (partition.store_domain == 0) != (partition.store_remote_port == 0))
+        return "a partition's store and its ports do not belong together";
+    if (partition.store_domain == 0)
+        return nullptr;
+    if (partition.store_remote_port > last_port)
+        return "a store's port is out of range";
+    bool found = false;
+    for (const Partition& other : plan.partitions) {
+        const bool is_store = other.type == PartitionType::service && other.domain == partition.store_domain;
+        if (is_store && other.console_port == partition.store_remote_port)
+            return "a store's port is its console's";
+        found = found || is_store;
+    }
+    if (!found || partition.store_domain == partition.domain)
+        return "a partition's store is no service of the plan";
+    for (size_t other = 0; other < index; ++other)
+        if (plan.partitions[other].store_domain == partition.store_domain &&
+            plan.partitions[other].store_remote_port == partition.store_remote_port)
+            return "two partitions have the same port of their store";
     return nullptr;
 }
 
@@ -222,6 +251,23 @@ const char* check_start(const Partition& partition)
     return nullptr;
 }
 
+// They are the last ones, and nothing of the start lies in them.
+const char* check_persistent(const Plan& plan, const Partition& partition)
+{
+    const uint64_t first = partition.persistent_pfn;
+    if (partition.persistent_frames == 0)
+        return nullptr;
+    const PvStart& pv = partition.pv;
+    bool apart = partition.type == PartitionType::service && first < partition.memory_frames &&
+                 partition.memory_frames - first == partition.persistent_frames && pv.mapped_end_pfn <= first &&
+                 inside(pv.p2m_pfn, pv.p2m_frames, first) && inside(pv.p2m_tables_pfn, pv.p2m_tables_frames, first);
+    if (pv.ramdisk_bytes != 0)
+        apart = apart && inside(pv.ramdisk_pfn, frames_for(pv.ramdisk_bytes), first);
+    for (const Segment& segment : table<Segment>(plan.header, partition.segments))
+        apart = apart && inside(segment.pfn, segment.frames, first);
+    return apart ? nullptr : "a service's persistent frames are not the last ones, or are used at its start";
+}
+
 const char* check_partition(const Plan& plan, size_t index)
 {
     const Partition& partition = plan.partitions[index];
@@ -238,8 +284,49 @@ const char* check_partition(const Plan& plan, size_t index)
         return wrong;
     if (const char* wrong = check_memory(plan, index))
         return wrong;
-    return partition.type == PartitionType::pv || partition.type == PartitionType::service ? check_start(partition)
-                                                                                         : nullptr;
+    if (partition.type != PartitionType::pv && partition.type != PartitionType::service)
+        return nullptr;
+    if (const char* wrong = check_start(partition))
+        return wrong;
+    if (const char* wrong = check_store(plan, index))
+        return wrong;
+    return check_persistent(plan, partition);
+}
+
+const char* check_members(const Plan& plan, const SharedRegion& region)
+{
+    const auto members = table<SharedMember>(plan.header, region.members);
+    for (size_t i = 0; i < members.size(); ++i) {
+        if (members[i].partition >= plan.partitions.size() || members[i].writable > 1)
+            return "a member of shared memory is no partition";
+        for (size_t other = 0; other < i; ++other)
+            if (members[other].partition == members[i].partition)
+                return "a partition is a member of the same shared memory twice";
+    }
+    return nullptr;
+}
+
+const char* check_shared_regions(const Plan& plan)
+{
+    const auto regions = table<SharedRegion>(plan.header, plan.header.shared_regions);
+    if (regions.size() > max_shared_regions)
+        return "there are too many shared memories";
+    uint64_t frames = 0;
+    for (size_t i = 0; i < regions.size(); ++i) {
+        const SharedRegion& region = regions[i];
+        if (region.name.front() == 0 || std::memchr(region.name.data(), 0, region.name.size()) == nullptr)
+            return "a shared memory has no name, or one without an end";
+        if (region.frames == 0 || region.frames > max_shared_frames - frames)
+            return "the size of a shared memory is out of range";
+        if (region.port != i + 1 || region.first_grant != first_shared_grant + frames)
+            return "the port or grants of a shared memory are not in order";
+        if (region.members.count > max_partitions || !holds_table<SharedMember>(plan.header, region.members))
+            return "the members of a shared memory are outside the tables";
+        if (const char* wrong = check_members(plan, region))
+            return wrong;
+        frames += region.frames;
+    }
+    return nullptr;
 }
 
 const char* check_windows(const Plan& plan)
@@ -286,6 +373,8 @@ const char* check_plan(const Header* header, uint64_t bytes)
         if (const char* wrong = check_partition(plan, index))
             return wrong;
     if (const char* wrong = check_windows(plan))
+        return wrong;
+    if (const char* wrong = check_shared_regions(plan))
         return wrong;
     return check_symbols(*header);
 }

@@ -19,6 +19,7 @@
 #include "core/pv/entry_points.hpp"
 #include "core/pv/start_of_day.hpp"
 #include "core/schedule.hpp"
+#include "core/services.hpp"
 #include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
@@ -79,6 +80,7 @@ void core_main(const BootInfo& info)
     init_all_frames();
     init_events(all_partitions());
     init_grants(all_partitions());
+    init_services();
     init_schedule(plan::table<plan::Window>(plan, plan.windows));
     init_partition_consoles();
     print_partitions(plan);

@@ -50,6 +50,10 @@ void start_restart(CommandRun& run, const Words&, TextOut& out)
 {
     request(request_restart, "is being restarted from its image.", run, out);
 }
+void start_kill(CommandRun& run, const Words&, TextOut& out)
+{
+    request(request_kill, "crashes now; its on_crash says what follows.", run, out);
+}
 void start_pause(CommandRun& run, const Words&, TextOut& out)
 {
     request(request_pause, "is being paused; `resume` lets it go on.", run, out);
@@ -65,6 +69,7 @@ constexpr std::array actions = std::to_array<PartAction>({
     {"start", "", "start it from its image", start_start},
     {"stop", "", "end it at once", start_stop},
     {"restart", "", "end it and start it from its image", start_restart},
+    {"kill", "", "crash it: on_crash follows", start_kill},
     {"pause", "", "let none of its vCPUs run", start_pause},
     {"resume", "", "end a pause", start_resume},
 });

@@ -63,6 +63,15 @@ private:
     static uint64_t state_of(Mfn frame) { return frame::entry_of(frame).state.load(std::memory_order_relaxed); }
     [[nodiscard]] bool is_own(Mfn frame) const { return frame::find(frame, partition_.id) != nullptr; }
 
+    // The core's typed reference, of no type on what the owner may only read.
+    void count_core_reference(Mfn frame)
+    {
+        count(frame, FrameType::none);
+        const FrameType type = frame::type_of(state_of(frame));
+        require(type == FrameType::writable || type == FrameType::none, frame, "the core holds a frame of another type");
+        ++recount_[frame - first_].typed;
+    }
+
     // One reference, typed unless the type is none.
     void count(Mfn frame, FrameType type)
     {
@@ -136,7 +145,7 @@ private:
         given_ += (state & frame::core_held) == 0;
         require((state & frame::turning) == 0, frame, "a frame was left turning");
         if ((state & frame::core_held) != 0)
-            count(frame, FrameType::writable);
+            count_core_reference(frame);
         if ((state & frame::pinned) != 0)
             count_valid(frame, type);
         if ((state & frame::validated) == 0)

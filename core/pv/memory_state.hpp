@@ -77,6 +77,8 @@ struct PvMemory {
     uint64_t max_frames;
     std::array<FrameRange, max_shared_ranges> shared;         // init_shared_frame(); constant after start
     uint32_t shared_count;
+    bool region_kept;                   // the plan's persistent frames hold something: a build leaves them
+    bool region_was_kept;               // the last build did
     std::atomic<uint64_t> running_on;   // CPUs whose loaded page tables are its own (bit n: CPU n)
 
     // All below: `lock`.

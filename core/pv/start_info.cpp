@@ -4,6 +4,7 @@
 
 #include "core/frames.hpp"
 #include "core/plan_check.hpp"
+#include "core/services.hpp"
 #include "machine/memory.hpp"
 
 #include <algorithm>
@@ -88,7 +89,8 @@ void write_start_info(const plan::Header& header, const Partition& partition)
     info.nr_pages = partition.plan->memory_frames;
     info.shared_info = address_of(partition.shared_frame).raw();
     info.flags = 0;
-    if (start.store_pfn != plan::no_pfn) {
+    // With a port that nobody answers a kernel would wait for ever.
+    if (store_of(partition) != nullptr) {
         info.store_mfn = frame_at(partition, start.store_pfn).raw();
         info.store_evtchn = partition.plan->store_port;
     }

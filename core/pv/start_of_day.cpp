@@ -67,8 +67,12 @@ void begin_reset(Partition& partition)
 {
     PvMemory& memory = partition.memory;
     for (uint32_t i = 0; i < memory.shared_count; ++i) {
-        for (uint64_t at = 0; at < memory.shared[i].count; ++at)
-            frame::entry_of(memory.shared[i].first + at).state.store(frame::shared_state, std::memory_order_relaxed);
+        for (uint64_t at = 0; at < memory.shared[i].count; ++at) {
+            // Its type never changes.
+            std::atomic<uint64_t>& state = frame::entry_of(memory.shared[i].first + at).state;
+            const bool writable = frame::type_of(state.load(std::memory_order_relaxed)) == FrameType::writable;
+            state.store(writable ? frame::shared_state : frame::shared_read_only_state, std::memory_order_relaxed);
+        }
     }
     memory.walk = {};
     memory.parked = {};
@@ -122,9 +126,16 @@ BuildStep give_slice(Partition& partition)
     return BuildStep::more;
 }
 
+// A region that is kept lies at the end of the memory, behind all payloads.
 void scrub(Partition& partition, uint64_t end)
 {
     BuildState& build = partition.memory.build;
+    const plan::Partition& plan = *partition.plan;
+    if (partition.memory.region_kept && end > plan.persistent_pfn) {
+        if (build.next >= plan.persistent_pfn)
+            build.next = end;
+        end = std::max(build.next, plan.persistent_pfn);
+    }
     end = std::min(end, build.next + slice_frames);
     for (; build.next < end; ++build.next)
         machine::clear_frame(machine::frame_pointer(initial_frame(partition.memory, Pfn(build.next))));
@@ -147,6 +158,14 @@ BuildStep unpack_slice(Partition& partition, const plan::Segment& segment, const
     return BuildStep::more;
 }
 
+void end_fill(Partition& partition)
+{
+    PvMemory& memory = partition.memory;
+    memory.region_was_kept = memory.region_kept;
+    memory.region_kept = partition.plan->persistent_frames != 0;
+    enter(memory.build, list);
+}
+
 BuildStep fill_slice(Partition& partition)
 {
     BuildState& build = partition.memory.build;
@@ -156,7 +175,7 @@ BuildStep fill_slice(Partition& partition)
     if (build.segment == segments.size()) {
         scrub(partition, frames);
         if (build.next >= frames)
-            enter(build, list);
+            end_fill(partition);
         return BuildStep::more;
     }
     const plan::Segment& segment = segments[build.segment];

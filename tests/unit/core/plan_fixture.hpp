@@ -20,6 +20,8 @@ struct TestPlan {
     std::array<MemoryRange, 2> ranges;
     std::array<Window, 2> windows;
     std::array<Symbol, 2> symbols;
+    std::array<SharedRegion, 2> regions;
+    std::array<SharedMember, 2> members;
     std::array<char, 32> texts;
 };
 inline constexpr uint64_t total_bytes = 3 * 4096 + 100;
@@ -77,6 +79,7 @@ inline TestPlan good_plan()
     plan.header.payloads = {offsetof(TestPlan, payloads), 2};
     plan.header.windows = {offsetof(TestPlan, windows), 2};
     plan.header.symbols = {offsetof(TestPlan, symbols), 2};
+    plan.header.shared_regions = {offsetof(TestPlan, regions), 2};
     plan.partitions = {good_partition("a", 1), good_partition("b", 2)};
     plan.partitions[0].segments = {offsetof(TestPlan, segments), 2};
     plan.partitions[0].ranges = {offsetof(TestPlan, ranges), 1};
@@ -89,6 +92,9 @@ inline TestPlan good_plan()
     const auto name = text_at(0, 3).offset;
     plan.symbols = {{{0x1000, 16, name}, {0x2000, 16, name}}};
     std::strcpy(plan.texts.data(), "abc");
+    plan.regions[0] = {{'r'}, 2, first_shared_grant, 1, {offsetof(TestPlan, members), 2}};
+    plan.regions[1] = {{'s'}, 1, first_shared_grant + 2, 2, {}};
+    plan.members = {{{0, 1, 0}, {1, 0, 0}}};
     return plan;
 }
 

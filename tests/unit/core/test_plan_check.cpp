@@ -65,7 +65,7 @@ TEST(PlanCheck, the_accessors_find_what_is_there)
 TEST(PlanCheck, another_magic_version_or_size_is_found)
 {
     check_found([](TestPlan& p) { p.header.magic = 0; }, "no plan here");
-    check_found([](TestPlan& p) { p.header.version = 2; }, "another version");
+    check_found([](TestPlan& p) { p.header.version = 1; }, "another version");
     check_found([](TestPlan& p) { p.header.total_bytes--; }, "size");
     check_found([](TestPlan& p) { p.header.tables_bytes = 8; }, "size");
     check_found([](TestPlan& p) { p.header.tables_bytes = total_bytes + 1; }, "size");
@@ -240,4 +240,103 @@ TEST(Crc32, the_polynomial_is_zlibs)
     CHECK(crc32(digits) == 0xcbf43926);
     CHECK(crc32(std::span(digits).subspan(4), crc32(std::span(digits).first(4))) == 0xcbf43926);
     CHECK(crc32({}) == 0);
+}
+
+namespace {
+
+// "a" is a client of "b", which is the store and keeps its last 16 frames.
+TestPlan plan_with_store()
+{
+    TestPlan plan = good_plan();
+    Partition& client = plan.partitions[0];
+    client.store_domain = first_service_domain;
+    client.store_port = 2;
+    client.store_remote_port = 8;
+    client.pv.store_pfn = 30;
+    Partition& store = plan.partitions[1];
+    store.type = PartitionType::service;
+    store.domain = first_service_domain;
+    store.memory_frames = store.max_frames = 1040;
+    store.persistent_pfn = 1024;
+    store.persistent_frames = 16;
+    store.pv.p2m_frames = 3;
+    plan.ranges[1].size_bytes = 1040 * 4096;
+    return plan;
+}
+
+void check_store_found(const std::function<void(TestPlan&)>& spoil, const char* part)
+{
+    TestPlan plan = plan_with_store();
+    spoil(plan);
+    const char* found = verdict(plan);
+    if (found == nullptr)
+        FAIL((std::string("not found: ") + part).c_str());
+    STRCMP_CONTAINS(part, found);
+}
+
+}  // namespace
+
+TEST(PlanCheck, a_store_and_its_client_are_accepted)
+{
+    POINTERS_EQUAL(nullptr, verdict(plan_with_store()));
+}
+
+TEST(PlanCheck, store_ports_that_do_not_fit_are_found)
+{
+    check_store_found([](TestPlan& p) { p.partitions[0].store_domain = 0; }, "do not belong together");
+    check_store_found([](TestPlan& p) { p.partitions[0].store_remote_port = 0; }, "do not belong together");
+    check_store_found([](TestPlan& p) { p.partitions[0].store_remote_port = 4096; }, "out of range");
+    check_store_found([](TestPlan& p) { p.partitions[0].store_port = 4096; }, "out of range");
+    check_store_found([](TestPlan& p) { p.partitions[0].store_remote_port = 1; }, "its console's");
+    check_store_found([](TestPlan& p) { p.partitions[0].store_domain = first_service_domain + 1; }, "no service");
+    check_store_found([](TestPlan& p) { p.partitions[0].store_domain = 1; }, "no service");
+}
+
+TEST(PlanCheck, a_service_beyond_the_last_is_found)
+{
+    check_found([](TestPlan& p) {
+        p.partitions[1].type = PartitionType::service;
+        p.partitions[1].domain = first_service_domain + max_services;
+    }, "domain id");
+}
+
+TEST(PlanCheck, persistent_frames_that_are_not_apart_are_found)
+{
+    const char* apart = "persistent frames";
+    check_store_found([](TestPlan& p) { p.partitions[1].persistent_frames = 15; }, apart);
+    check_store_found([](TestPlan& p) { p.partitions[1].persistent_pfn = 1041; }, apart);
+    check_store_found([](TestPlan& p) { p.partitions[1].pv.mapped_end_pfn = 1025; }, apart);
+    check_store_found([](TestPlan& p) {
+        p.partitions[1].pv.p2m_pfn = 1022;
+        p.partitions[1].pv.p2m_base = 4096;
+    }, apart);
+    check_store_found([](TestPlan& p) {
+        p.partitions[1].pv.ramdisk_by_pfn = 1;
+        p.partitions[1].pv.ramdisk_pfn = 1030;
+    }, apart);
+    check_store_found([](TestPlan& p) {
+        p.partitions[0].segments = {};
+        p.partitions[1].segments = {offsetof(TestPlan, segments), 1};
+        p.segments[0] = {1023, 2, 0, 0};
+    }, apart);
+    check_found([](TestPlan& p) {
+        p.partitions[0].persistent_pfn = 1023;
+        p.partitions[0].persistent_frames = 1;
+    }, apart);
+}
+
+TEST(PlanCheck, shared_memory_that_is_out_of_order_is_found)
+{
+    check_found([](TestPlan& p) { p.header.shared_regions.count = max_shared_regions * 1000; }, "table of the plan");
+    check_found([](TestPlan& p) { p.regions[0].name.fill('x'); }, "without an end");
+    check_found([](TestPlan& p) { p.regions[0].name = {}; }, "no name");
+    check_found([](TestPlan& p) { p.regions[0].frames = 0; }, "size");
+    check_found([](TestPlan& p) { p.regions[0].frames = max_shared_frames + 1; }, "size");
+    check_found([](TestPlan& p) { p.regions[1].frames = max_shared_frames - 1; }, "size");
+    check_found([](TestPlan& p) { p.regions[1].first_grant = first_shared_grant + 1; }, "port or grants");
+    check_found([](TestPlan& p) { p.regions[1].port = 1; }, "port or grants");
+    check_found([](TestPlan& p) { p.regions[0].members.offset = total_bytes; }, "members");
+    check_found([](TestPlan& p) { p.members[1].partition = 2; }, "no partition");
+    check_found([](TestPlan& p) { p.members[1].writable = 2; }, "no partition");
+    check_found([](TestPlan& p) { p.members[1].partition = 0; }, "twice");
 }

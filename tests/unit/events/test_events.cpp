@@ -246,3 +246,76 @@ TEST(Events, the_monitor_sees_every_kind_of_port)
     STRCMP_EQUAL("closed", port_state_name(event_port_info(partition(1), Port(4096)).state));
     STRCMP_EQUAL("?", port_state_name(static_cast<PortState>(99)));
 }
+
+// --- Ports that the plan connects ---------------------------------------------------------------------
+
+TEST(Events, a_static_port_waits_for_its_peer_and_takes_notifications)
+{
+    open_static_port(partition(0), Port(2), partition(1), Port(8));
+    CHECK(event_port_info(partition(0), Port(2)).state == PortState::unbound);
+    LONGS_EQUAL(0, send(2));
+    check_invariants();
+}
+
+TEST(Events, static_ports_are_connected_by_whoever_comes_second_and_both_are_pending)
+{
+    open_static_port(partition(0), Port(2), partition(1), Port(8));
+    open_static_port(partition(1), Port(8), partition(0), Port(2));
+    const PortInfo one = event_port_info(partition(0), Port(2));
+    const PortInfo other = event_port_info(partition(1), Port(8));
+    CHECK(one.state == PortState::interdomain && other.state == PortState::interdomain);
+    LONGS_EQUAL(8, one.peer);
+    LONGS_EQUAL(2, other.peer);
+    CHECK(is_pending(0, 2) && is_pending(1, 8));
+    check_invariants();
+    clear_events(0);
+    clear_events(1);
+    LONGS_EQUAL(0, send(2));
+    CHECK(is_pending(1, 8));
+    CHECK_FALSE(is_pending(0, 2));
+}
+
+TEST(Events, a_static_port_comes_back_with_the_next_life_of_either_end)
+{
+    open_static_port(partition(0), Port(2), partition(1), Port(8));
+    open_static_port(partition(1), Port(8), partition(0), Port(2));
+    for (const size_t again : {1u, 0u, 1u}) {
+        while (!reset_events(partition(again))) {
+        }
+        const size_t stays = 1 - again;
+        const Port port(stays == 0 ? 2 : 8);
+        CHECK(event_port_info(partition(stays), port).state == PortState::unbound);
+        if (again == 1)
+            LONGS_EQUAL(0, send(2));
+        clear_events(0);
+        clear_events(1);
+        if (again == 1)
+            open_static_port(partition(1), Port(8), partition(0), Port(2));
+        else
+            open_static_port(partition(0), Port(2), partition(1), Port(8));
+        CHECK(event_port_info(partition(0), Port(2)).state == PortState::interdomain);
+        CHECK(is_pending(0, 2) && is_pending(1, 8));
+        check_invariants();
+    }
+}
+
+TEST(Events, a_static_port_leaves_alone_what_its_peer_made_of_its_own)
+{
+    evtchn_alloc_unbound request{DOMID_SELF, 3, 0};
+    LONGS_EQUAL(0, call(EVTCHNOP_alloc_unbound, request));
+    open_static_port(partition(1), Port(8), partition(0), Port(request.port));
+    CHECK(event_port_info(partition(0), Port(request.port)).state == PortState::unbound);
+    LONGS_EQUAL(3, event_port_info(partition(0), Port(request.port)).peer_domain.raw());
+    CHECK(event_port_info(partition(1), Port(8)).state == PortState::unbound);
+}
+
+TEST(Events, a_static_port_in_use_or_out_of_range_changes_nothing)
+{
+    const uint32_t port = ipi(0);
+    open_static_port(partition(0), Port(port), partition(1), Port(8));
+    CHECK(event_port_info(partition(0), Port(port)).state == PortState::ipi);
+    open_static_port(partition(0), Port(event_ports), partition(1), Port(8));
+    open_static_port(partition(0), Port(9), partition(1), Port(event_ports));
+    LONGS_EQUAL(1, open_ports_of(0));
+    LONGS_EQUAL(0, open_ports_of(1));
+}

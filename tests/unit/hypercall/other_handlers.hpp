@@ -45,6 +45,7 @@ OTHER_HANDLER(do_sched_op)
 OTHER_HANDLER(do_callback_op)
 OTHER_HANDLER(do_physdev_op)
 OTHER_HANDLER(do_xen_version)
+OTHER_HANDLER(do_bulkhead_op)
 
 #undef OTHER_HANDLER
 

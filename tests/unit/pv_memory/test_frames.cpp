@@ -209,3 +209,14 @@ TEST(Frames, EveryFrameOfAPartitionIsBackedInBothTables)
     LONGS_EQUAL(2 * (frames_each + 1), frames);
     LONGS_EQUAL(backed_frame_tables.size(), backed_m2p.size());
 }
+
+TEST(Frames, AFrameToReadOnlyIsNeverWritableNorATable)
+{
+    const Mfn shared = new_frame();
+    init_shared_frame(shared, two.a().id, SharedAccess::read_only);
+    CHECK_TRUE(get_frame(shared, two.a().id).has_value());
+    put_frame(shared);
+    LONGS_EQUAL(XEN_EBUSY, error(get_writable_frame(shared, two.a().id)));
+    LONGS_EQUAL(XEN_EINVAL, error(get_frame(shared, two.b().id)));
+    LONGS_EQUAL(XEN_EINVAL, may_give_back(two.a(), shared));
+}

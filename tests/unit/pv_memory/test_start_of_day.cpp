@@ -291,6 +291,7 @@ TEST(StartOfDay, WithoutARamdiskOrStoreTheirFieldsAreEmptyOrFilled)
     two.plans[0].pv.ramdisk_pfn = plan::no_pfn;
     two.plans[0].pv.store_pfn = 408;
     two.plans[0].store_port = 2;
+    two.plans[0].store_domain = 2;
     built();
     UNSIGNED_LONGLONGS_EQUAL(0, info().mod_start);
     UNSIGNED_LONGLONGS_EQUAL(0, info().mod_len);
@@ -446,4 +447,52 @@ TEST(StartOfDay, APlanThatExceedsItsMemoryIsReported)
     start = sound;
     compiled.segments[1].pfn = given_each - 2;
     fails_with("a segment of its kernel or ramdisk exceeds its memory");
+}
+
+TEST(StartOfDay, AStoreThatTheBoxHasNoRoomForIsNotPromised)
+{
+    two.plans[0].pv.store_pfn = 408;
+    two.plans[0].store_port = 2;
+    two.plans[0].store_domain = plan::first_service_domain;
+    built();
+    UNSIGNED_LONGLONGS_EQUAL(0, info().store_mfn);
+    LONGS_EQUAL(0, info().store_evtchn);
+}
+
+TEST(StartOfDay, APersistentRegionIsClearedOnceAndThenLeftAlone)
+{
+    two.plans[0].persistent_pfn = given_each - 20;
+    two.plans[0].persistent_frames = 20;
+    built();
+    CHECK_FALSE(two.a().memory.region_was_kept);
+    for (uint64_t pfn = given_each - 20; pfn < given_each; ++pfn) {
+        UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(pfn))[7]);
+        words(two.fa(pfn))[7] = pfn;
+    }
+    std::memset(words(two.fa(given_each - 21)), 0xAA, page_size);
+    // What the frames were used for in the former life is forgotten, their content is not.
+    CHECK_TRUE(get_writable_frame(two.fa(given_each - 1), two.a().id).has_value());
+    built();
+    CHECK_TRUE(two.a().memory.region_was_kept);
+    LONGS_EQUAL(0, existing(two.fa(given_each - 1)));
+    CHECK_TRUE((state_of(two.fa(given_each - 1)) & frame::given) != 0);
+    for (uint64_t pfn = given_each - 20; pfn < given_each; ++pfn)
+        UNSIGNED_LONGLONGS_EQUAL(pfn, words(two.fa(pfn))[7]);
+    UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(given_each - 21))[7]);
+    // Until it is given up.
+    two.a().memory.region_kept = false;
+    built();
+    CHECK_FALSE(two.a().memory.region_was_kept);
+    for (uint64_t pfn = given_each - 20; pfn < given_each; ++pfn)
+        UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(pfn))[7]);
+}
+
+TEST(StartOfDay, AReadOnlySharedFrameStaysSoInTheNextLife)
+{
+    const Mfn shared = new_frame();
+    init_shared_frame(shared, two.a().id, SharedAccess::read_only);
+    CHECK_TRUE(get_frame(shared, two.a().id).has_value());
+    built();
+    UNSIGNED_LONGLONGS_EQUAL(frame::shared_read_only_state, state_of(shared));
+    UNSIGNED_LONGLONGS_EQUAL(frame::shared_state, state_of(two.a().shared_frame));
 }
