@@ -104,7 +104,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 # --- Entry points -----------------------------------------------------------
 
 .PHONY: help setup core plan-tool ramdisk image run unit check test test-full fuzz \
-            bench bench-stretch \
+            bench bench-stretch conformance \
             clean distclean FORCE
 
 help:
@@ -118,6 +118,7 @@ help:
 #: make check        include directions, and what ring 0's ELF may contain
 #: make test         check, unit tests, and the system tests; FILTER=text for some
 #: make test-full    the same with the whole matrix of machines, CPUs, memory and kernels
+#: make conformance  PEER=bulkhead|xen: the conformance guests here, or as first domain of Debian's Xen
 #: make bench        costs and sizes, beside Debian's Xen; FILTER=text for some; fails when a bound is exceeded
 #: make bench-stretch  the system tests again, for the longest stretch with interrupts off
 #: make fuzz         FUZZ_SECONDS=60 FILTER=text: run the fuzz targets, each for that long
@@ -328,6 +329,13 @@ test: $(TEST_PROGRAMS)
 
 test-full: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' --full $(UNIT_TESTS)
+
+# --- Conformance --------------------------------------------------------------
+
+PEER ?= bulkhead
+
+conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS)
+	@tests/guests/conformance --build $(B) --peer $(PEER) --filter '$(FILTER)'
 
 # --- Benchmarks ---------------------------------------------------------------
 # They measure what ships; they are no part of `make test`.
