@@ -56,7 +56,7 @@ XEN_HEADERS  := -isystem $(DEPS)/include -D__XEN_INTERFACE_VERSION__=0x00040e00
 DEPENDENCIES  = -MMD -MP -MF $@.d
 
 # The same for C, C++ and assembly in ring 0. No byte of glibc is visible.
-RING0_INCLUDES = -nostdinc -isystem platform/x86/libc/include \
+RING0_INCLUDES = -nostdinc -isystem platform/x86/libc/include -isystem platform/libstdcxx \
             -isystem $(GCC_CXX_INCLUDE) -isystem $(GCC_CXX_TARGET_INCLUDE) \
             -isystem $(GCC_INCLUDE) -isystem $(NEWLIB)/libc/include \
             $(XEN_HEADERS) -isystem $(LZ4) -isystem $(B)/include -I. -Iplatform/x86
@@ -133,7 +133,8 @@ plan-tool: $(B)/host/bulkhead-plan
 
 clean:
 	rm -rf $(B)/bench $(B)/ring0 $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
-	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs
+	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs \
+	    $(B)/pvdrivers $(B)/newlib
 
 distclean:
 	rm -rf $(B) $(DEPS)
@@ -231,6 +232,11 @@ unit: $(UNIT_TESTS)
 
 -include tests/guests/guests.mk
 
+# --- Programs of ring 3 ---------------------------------------------------------
+
+OBJCOPY      ?= objcopy
+include pvdrivers/pvdrivers.mk
+
 # --- RAM disks for tests and the demo -------------------------------------------
 # They stay in build/ whatever B says, because plans name them by path.
 
@@ -296,7 +302,7 @@ fuzz: $(FUZZ_TARGETS)
 
 # --- Image and emulated box -------------------------------------------------
 
-image: $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS)
+image: $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(PVDRIVERS_ELFS)
 	$(call say,PLAN,$(PLAN) -> $(O)/bulkhead.elf)
 	$(Q)mkdir -p $(O)
 	$(Q)$(B)/host/bulkhead-plan --core $(B)/core.elf --output $(O) $(PLAN)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // libstdc++'s configuration with what Debian's build took from glibc switched
-// off: threads, futexes, C99 mathematics, files. Only headers are used, never
-// libstdc++.so, so no ABI depends on these.
+// off: threads, futexes, files; in ring 0 also C99 mathematics, streams and
+// numbers from text. Only headers are used, never libstdc++.so, so no ABI
+// depends on these.
 #pragma once
 #include_next <bits/c++config.h>
 
@@ -18,10 +19,7 @@
 #undef _GLIBCXX_USE_C11_UCHAR_CXX11
 #undef _GLIBCXX_USE_C99_COMPLEX
 #undef _GLIBCXX_USE_C99_FENV_TR1
-#undef _GLIBCXX_USE_C99_MATH
 #undef _GLIBCXX_USE_C99_MATH_TR1
-#undef _GLIBCXX_USE_C99_STDIO
-#undef _GLIBCXX_USE_C99_STDLIB
 #undef _GLIBCXX_USE_C99_WCHAR
 #undef _GLIBCXX_USE_CLOCK_MONOTONIC
 #undef _GLIBCXX_USE_CLOCK_REALTIME
@@ -35,3 +33,9 @@
 #undef _GLIBCXX_VERBOSE
 #undef _GLIBCXX_X86_RDRAND
 #undef _GLIBCXX_X86_RDSEED
+
+#if !__STDC_HOSTED__        // ring 0
+#undef _GLIBCXX_USE_C99_MATH
+#undef _GLIBCXX_USE_C99_STDIO
+#undef _GLIBCXX_USE_C99_STDLIB
+#endif

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Programs of ring 3: each becomes $(B)/pvdrivers/NAME.elf, which the image and Xen take, and NAME.debug
+# with symbols and lines for addr2line. Included by the Makefile.
+
+PVDRIVERS_LIBC := $(B)/newlib/lib/libc.a
+
+PVDRIVERS_INCLUDES = -nostdinc -isystem platform/libstdcxx -isystem $(GCC_CXX_INCLUDE) \
+            -isystem $(GCC_CXX_TARGET_INCLUDE) -isystem $(GCC_INCLUDE) -isystem $(B)/newlib/include \
+            $(XEN_HEADERS) -isystem $(DEPS)/src/libfdt -Ipvdrivers/runtime/include -I.
+# No red zone and no unwind tables, as in libc/build-newlib. Frame pointers are for back traces.
+PVDRIVERS_CODE := -O2 -g -mno-red-zone -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
+            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections \
+            -ffile-prefix-map=$(CURDIR)/= -U__linux__ -U__unix__ -U__gnu_linux__ -Ulinux -Uunix
+PVDRIVERS_CXX_CODE := -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rtti
+PVDRIVERS_CXXFLAGS = $(PVDRIVERS_INCLUDES) $(PVDRIVERS_CXX_CODE) $(PVDRIVERS_CODE) $(CXX_WARNINGS)
+PVDRIVERS_CFLAGS = $(PVDRIVERS_INCLUDES) -std=gnu17 $(PVDRIVERS_CODE)
+PVDRIVERS_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 --gc-sections --build-id=none \
+            --fatal-warnings -T pvdrivers/runtime/runtime.lds
+
+# --- Runtime ----------------------------------------------------------------
+
+RUNTIME_SOURCES := $(wildcard pvdrivers/runtime/*.cpp pvdrivers/runtime/*.S pvdrivers/runtime/libc/*.cpp)
+RUNTIME_OBJECTS := $(RUNTIME_SOURCES:%=$(B)/%.o) $(patsubst %,$(B)/pvdrivers/libfdt/%.o,fdt fdt_ro)
+RUNTIME         := $(B)/pvdrivers/libbulkhead.a
+
+# The headers come with the library, so every object waits for both.
+$(PVDRIVERS_LIBC): pvdrivers/runtime/libc/build-newlib $(DEPS)/setup/toolchain.mk
+	$(call say,NEWLIB,$(B)/newlib)
+	$(Q)MAKEFLAGS= pvdrivers/runtime/libc/build-newlib $(DEPS)/src/newlib $(B)/newlib && touch $@
+
+$(B)/pvdrivers/%.cpp.o: pvdrivers/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVCXX,$<)
+	$(Q)$(CXX) $(PVDRIVERS_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/pvdrivers/%.S.o: pvdrivers/%.S pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVAS,$<)
+	$(Q)$(CC) $(PVDRIVERS_CFLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
+
+# Third-party source is compiled without warnings; ours is not.
+$(B)/pvdrivers/libfdt/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVCC,libfdt $*.c)
+	$(Q)$(CC) $(PVDRIVERS_CFLAGS) -w -c $(DEPS)/src/libfdt/$*.c -o $@
+
+$(RUNTIME): $(RUNTIME_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+# --- Programs ---------------------------------------------------------------
+# $(call program,NAME,SOURCES,OBJECTS AND ARCHIVES BESIDE THEM): the third is for programs with a library
+# of their own. Flags for one program: $(B)/pvdrivers/NAME/%: PVDRIVERS_CODE += -mavx2
+
+PVDRIVERS_NAMES :=
+define program
+PVDRIVERS_NAMES += $(1)
+$(B)/pvdrivers/$(1).debug: $(patsubst %,$(B)/%.o,$(2)) $(3) $(RUNTIME) $(PVDRIVERS_LIBC) pvdrivers/runtime/runtime.lds
+	$$(call say,PVLD,$$@)
+	$$(Q)$$(LD) $$(PVDRIVERS_LDFLAGS) -o $$@ $$(filter %.o,$$^) --start-group $$(filter %.a,$$^) \
+	    $(B)/newlib/lib/libm.a $$(LIBGCC) --end-group
+endef
+
+$(B)/pvdrivers/%.elf: $(B)/pvdrivers/%.debug
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+$(eval $(call program,hello,pvdrivers/hello/hello.cpp))
+
+PVDRIVERS_ELFS := $(PVDRIVERS_NAMES:%=$(B)/pvdrivers/%.elf)
+
+.PHONY: pvdrivers
+.SECONDARY: $(PVDRIVERS_NAMES:%=$(B)/pvdrivers/%.debug)
+#: make pvdrivers    programs of ring 3: build/pvdrivers/NAME.elf
+pvdrivers: $(PVDRIVERS_ELFS)
+
+-include $(RUNTIME_OBJECTS:.o=.o.d) $(wildcard $(B)/pvdrivers/*/*.d)
