@@ -20,6 +20,9 @@ MACHINE  ?= pc
 SMP      ?= 2
 MEM      ?= 1G
 FILTER   ?=
+# The key that signs slots, and further options of bulkhead-image such as --version 7.
+SLOT_KEY ?= boot/image/development.pem
+IMAGE_OPTIONS ?=
 
 # V=1 prints whole commands instead of one short line a file.
 ifeq ($(V),1)
@@ -79,8 +82,8 @@ PLAN_LIBS    := -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2
 # warnings complain about correct code.
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(WARNINGS) -Wno-maybe-uninitialized \
-            -Wno-stringop-overflow -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
-UNIT_LIBS    := -lCppUTest -lCppUTestExt -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
+            -Wno-stringop-overflow -isystem /usr/include/sodium -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
+UNIT_LIBS    := -lCppUTest -lCppUTestExt -lsodium -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
 
 # --- Sources ----------------------------------------------------------------
 
@@ -112,7 +115,7 @@ help:
 
 #: make setup        install packages, fetch third-party source and Debian kernels
 #: make core         build/core.elf, the code of ring 0
-#: make image        PLAN=x.dts O=dir: dir/bulkhead.elf and dir/map.txt
+#: make image        PLAN=x.dts O=dir: all that a box can start from, and dir/map.txt, dir/manifest.txt
 #: make run          PLAN=x.dts MACHINE=pc|q35 SMP=n MEM=size QEMU_EXTRA=...: start the image in QEMU
 #: make unit         unit tests on the host
 #: make check        include directions, and what ring 0's ELF may contain
@@ -132,7 +135,7 @@ core: $(B)/core.elf
 plan-tool: $(B)/host/bulkhead-plan
 
 clean:
-	rm -rf $(B)/bench $(B)/ring0 $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	rm -rf $(B)/bench $(B)/ring0 $(B)/loader $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs \
 	    $(B)/pvdrivers $(B)/newlib
 
@@ -237,6 +240,10 @@ unit: $(UNIT_TESTS)
 OBJCOPY      ?= objcopy
 include pvdrivers/pvdrivers.mk
 
+# --- Loaders and images -------------------------------------------------------
+
+include boot/loader/loader.mk
+
 # --- RAM disks for tests and the demo -------------------------------------------
 # They stay in build/ whatever B says, because plans name them by path.
 
@@ -302,10 +309,11 @@ fuzz: $(FUZZ_TARGETS)
 
 # --- Image and emulated box -------------------------------------------------
 
-image: $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(PVDRIVERS_ELFS)
+image: $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(RAMDISKS) $(PVDRIVERS_ELFS)
 	$(call say,PLAN,$(PLAN) -> $(O)/bulkhead.elf)
 	$(Q)mkdir -p $(O)
 	$(Q)$(B)/host/bulkhead-plan --core $(B)/core.elf --output $(O) $(PLAN)
+	$(Q)$(B)/host/bulkhead-image --image $(O)/bulkhead.elf --loaders $(B)/loader --key $(SLOT_KEY) --output $(O) $(IMAGE_OPTIONS)
 
 # All keys go to the box, Ctrl-C too: no multiplexed QEMU monitor, no signals. SMAP is
 # off because QEMU 7.2 raises a wrong page fault in a PV guest's iretq with it.
@@ -328,7 +336,7 @@ check: $(B)/core.elf
 	@ci/check-includes
 	@ci/check-elf $(B)/core.elf
 
-TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS)
+TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(RAMDISKS) $(GUEST_ELFS)
 
 test: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)

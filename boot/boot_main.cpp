@@ -48,27 +48,27 @@ START_ONLY const char* read_information(uint32_t kind, uint64_t information)
     switch (kind) {
     case BOOT_ENTRY_PVH: return boot::read_pvh(first_4g, information, boot_info);
     case BOOT_ENTRY_MULTIBOOT2: return boot::read_multiboot2(first_4g, information, boot_info);
-    default: return "it was entered by neither PVH nor Multiboot2.";
+    case BOOT_ENTRY_LOADER: return boot::read_own_loader(first_4g, information, boot_info);
+    default: return boot::read_coreboot(first_4g, boot_info);
     }
 }
 
+// Our own loaders say where they have put the plan; others have loaded it where the ELF file says.
 START_ONLY void note_image()
 {
     const uint64_t core_end = reinterpret_cast<uint64_t>(image_end) - LAYOUT_CORE_BASE + LAYOUT_CORE_PHYSICAL;
     boot_info.image_begin = HostPhysical(LAYOUT_CORE_PHYSICAL);
-    uint64_t end = core_end;
-    // The host tool writes the anchor after compilation: its value is not the compiler's to guess.
-    const volatile plan::Anchor& anchor = plan_anchor;
-    const uint64_t plan = anchor.physical;
-    const uint64_t plan_bytes = anchor.size_bytes;
-    if (plan_bytes != 0) {
-        if (plan < core_end || plan_bytes > reachable_bytes || plan + plan_bytes > reachable_bytes)
-            refuse("the plan lies outside the image.");
-        end = plan + plan_bytes;
+    boot_info.image_end = HostPhysical(core_end);
+    if (boot_info.plan_bytes == 0) {
+        // The host tool writes the anchor after compilation: its value is not the compiler's to guess.
+        const volatile plan::Anchor& anchor = plan_anchor;
+        boot_info.plan = HostPhysical(anchor.physical);
+        boot_info.plan_bytes = anchor.size_bytes;
     }
-    boot_info.plan = HostPhysical(plan);
-    boot_info.plan_bytes = plan_bytes;
-    boot_info.image_end = HostPhysical(align_up(end, page_size));
+    const uint64_t plan = boot_info.plan.raw();
+    const uint64_t plan_bytes = boot_info.plan_bytes;
+    if (plan_bytes != 0 && (plan < core_end || plan_bytes > reachable_bytes || plan + plan_bytes > reachable_bytes))
+        refuse("the plan lies outside the image.");
 }
 
 }  // namespace

@@ -29,5 +29,8 @@ void copy_text(PhysicalView view, uint64_t address, uint64_t limit, char* to, si
 // What each reader answers: null, or why the hand-over cannot be used, as a sentence.
 const char* read_pvh(PhysicalView view, uint64_t start_info, BootInfo& info);
 const char* read_multiboot2(PhysicalView view, uint64_t information, BootInfo& info);
+const char* read_own_loader(PhysicalView view, uint64_t handover, BootInfo& info);
+// Searches for the tables itself: coreboot passes nothing to a payload.
+const char* read_coreboot(PhysicalView view, BootInfo& info);
 
 }  // namespace bulkhead::boot

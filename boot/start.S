@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From a boot loader's 32-bit hand-over to C++ at the core's own address. Two loaders start this
-// image: PVH (QEMU, Xen) and Multiboot2 (GRUB). Both enter with paging off and flat segments.
+// From a boot loader's 32-bit hand-over to C++ at the core's own address. PVH (QEMU, Xen), Multiboot2
+// (GRUB), coreboot and our own loaders start this image, all with paging off and flat segments.
 // Nothing here may fail silently: without a 64-bit CPU a sentence goes to COM1 and the CPU halts.
 
 #include "boot/entry_kinds.hpp"
@@ -58,7 +58,10 @@ multiboot2_header_end:
     .code32
 
     .global elf_entry
-elf_entry:                                    // whoever jumps here is not known to us
+elf_entry:                                    // one of our loaders, coreboot, or who knows
+    mov $BOOT_ENTRY_LOADER, %ebp
+    cmp $BOOT_LOADER_MAGIC, %eax
+    je start
     mov $BOOT_ENTRY_UNKNOWN, %ebp
     jmp start
 multiboot2_entry:

@@ -114,23 +114,7 @@ void start_boot_allocator(const BootInfo& info, HostPhysical reachable)
     allocator = BootAllocator{};
     allocator.reachable = frame_of(reachable);
     allocator.open = true;
-    const uint64_t image_begin = info.image_begin.raw();
-    const uint64_t image_end = info.image_end.raw();
-    for (uint32_t i = 0; i < info.memory_map_count; ++i) {
-        const MemoryMapEntry& entry = info.memory_map[i];
-        if (entry.kind != MemoryKind::usable)
-            continue;
-        const uint64_t begin = entry.base.raw();
-        const uint64_t end = begin + entry.size_bytes;
-        if (end <= image_begin || begin >= image_end) {
-            allocator.add(begin, end);
-            continue;
-        }
-        if (begin < image_begin)
-            allocator.add(begin, image_begin);
-        if (end > image_end)
-            allocator.add(image_end, end);
-    }
+    for_usable_memory(info, [](uint64_t begin, uint64_t end) { allocator.add(begin, end); });
 }
 
 void boot_allocator_reach_all() { allocator.reachable = Mfn(mappable_bytes >> page_shift); }

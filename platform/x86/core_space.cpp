@@ -61,18 +61,9 @@ void map_directly(uint64_t begin, uint64_t end, uint64_t bits)
 // image is mapped whole: a loader may have put it over a range that the firmware calls its own.
 START_ONLY void make_direct_map(const BootInfo& info)
 {
-    const uint64_t image_begin = info.image_begin.raw();
-    const uint64_t image_end = info.image_end.raw();
-    map_directly(image_begin, image_end, read_only);
-    for (uint32_t i = 0; i < info.memory_map_count; ++i) {
-        const MemoryMapEntry& entry = info.memory_map[i];
-        if (entry.kind != MemoryKind::usable)
-            continue;
-        const uint64_t begin = entry.base.raw();
-        const uint64_t end = begin + entry.size_bytes;
-        map_directly(begin, std::min(end, image_begin), read_write);
-        map_directly(std::max(begin, image_end), end, read_write);
-    }
+    map_directly(info.image_begin.raw(), info.image_end.raw(), read_only);
+    map_directly(info.plan.raw(), align_up(info.plan.raw() + info.plan_bytes, page_size), read_only);
+    for_usable_memory(info, [](uint64_t begin, uint64_t end) { map_directly(begin, end, read_write); });
 }
 
 // The windows that hold one entry a frame show a shared page until somebody owns frames there.

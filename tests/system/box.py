@@ -79,9 +79,10 @@ class Box:
     sequences; `box["name"]` the lines of one partition (or "core") in the overview."""
 
     def __init__(self, image=None, *, log, machine="pc", cpus=2, memory="1G", iso=None, extra=(), cpu="max,-smap",
-                 threads="single"):
+                 threads="single", boot=None):
         """`threads`: QEMU runs the box's CPUs in turn on one CPU of the host ("single"), so that
-        several boxes fit beside each other, or each CPU by itself ("multi")."""
+        several boxes fit beside each other, or each CPU by itself ("multi").
+        `boot`: QEMU's arguments that say what the box starts from, instead of an image or a CD."""
         self.lock = threading.Condition()
         self.raw = bytearray()
         self.terminal = Stream(self, "terminal")
@@ -96,7 +97,8 @@ class Box:
         self.control_path = os.path.abspath(log) + ".qmp"
         if len(self.control_path) > 100:
             self.control_path = f"/tmp/bulkhead-{os.getpid()}-{id(self)}.qmp"
-        boot = ["-kernel", image] if iso is None else ["-cdrom", iso, "-boot", "d"]
+        if boot is None:
+            boot = ["-kernel", image] if iso is None else ["-cdrom", iso, "-boot", "d"]
         self.qemu_command = [
             "qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", cpu, "-machine", machine,
             "-smp", str(cpus), "-m", str(memory), *boot, "-nodefaults", "-display", "none",

@@ -82,3 +82,24 @@ def image(build, text, folder):
     if status != 0:
         raise Failed(f"the plan does not compile: {output.strip()}")
     return os.path.join(folder, "bulkhead.elf")
+
+
+KEY = os.path.join(REPOSITORY, "boot", "image", "development.pem")
+
+
+def firmware_images(build, elf, folder, *options):
+    """Everything else that a box can start from, made of an image. Returns what the tool printed."""
+    done = subprocess.run([os.path.join(build, "host", "bulkhead-image"), "--image", elf,
+                           "--loaders", os.path.join(build, "loader"), "--key", KEY, "--output", folder,
+                           *(str(option) for option in options)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+    output = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
+        raise Failed(f"no images: {output.strip()}")
+    return output
+
+
+def conformance_guest(build, name, **properties):
+    """A partition with one of the small guests of tests/guests."""
+    return {"type": "pv", "memory": 16, "vcpus": 1, "kernel": os.path.join(build, "guests", f"{name}.elf"),
+            "on_poweroff": "destroy", **properties}

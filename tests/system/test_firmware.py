@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From each firmware to a partition that runs."""
+
+import os
+
+import firmware
+from box import Failed
+from plans import linux
+from suite import test
+
+RUNS = r"hello from a PV guest"
+REFUSED = (r"Bulkhead cannot start",)
+
+
+def expect_start(box, by):
+    box["core"].expect(rf"Bulkhead \S+, .* started by {by}", never=REFUSED)
+    box["hello"].expect(RUNS)
+
+
+def bios_disk(context, machine, kind):
+    folder = firmware.hello_images(context)
+    boot = firmware.disk(os.path.join(folder, "disk.img"), kind)
+    with context.box(boot=boot, machine=machine, memory="256M") as box:
+        expect_start(box, "BIOS disk")
+
+
+for machine, kind in (("pc", "ide"), ("q35", "sata"), ("q35", "usb"), ("pc", "virtio")):
+    test(f"BIOS starts the disk image, {machine}, {kind}", machine=machine, kind=kind)(bios_disk)
+
+
+def uefi_disk(context, kind):
+    folder = firmware.hello_images(context)
+    boot = [*firmware.ovmf(folder), *firmware.disk(os.path.join(folder, "disk.img"), kind)]
+    with context.box(boot=boot, machine="q35,smm=on", memory="256M") as box:
+        expect_start(box, "UEFI from EDK II")
+
+
+for kind in ("sata", "usb"):
+    test(f"UEFI starts the disk image, {kind}", kind=kind)(uefi_disk)
+
+
+@test("UEFI starts bulkhead.efi from another disk")
+def uefi_application(context):
+    folder = firmware.hello_images(context)
+    image = firmware.efi_disk(folder, os.path.join(folder, "bulkhead.efi"))
+    boot = [*firmware.ovmf(folder), *firmware.disk(image, "virtio")]
+    with context.box(boot=boot, machine="q35,smm=on", memory="256M") as box:
+        expect_start(box, "UEFI from EDK II")
+
+
+def secure_boot(context, change):
+    """Secure Boot is on, with a key enrolled: what is signed starts, what was changed or is not signed does not."""
+    folder = firmware.hello_images(context)
+    application = os.path.join(folder, "bulkhead.efi")
+    if change != "unsigned":
+        application = firmware.sign(folder, application)
+    if change == "tampered":
+        middle = os.path.getsize(application) // 2
+        byte = firmware.read_at(application, middle, 1)[0]
+        firmware.write_at(application, middle, bytes([byte ^ 1]))
+    boot = [*firmware.ovmf(folder, secure=True), *firmware.disk(firmware.efi_disk(folder, application), "virtio")]
+    with context.box(boot=boot, machine="q35,smm=on", memory="256M") as box:
+        if change is None:
+            expect_start(box, "UEFI from EDK II")
+        else:
+            box.terminal.expect(r"Access Denied|Security Violation", never=(r"Bulkhead",))
+
+
+test("Secure Boot starts what is signed", change=None)(secure_boot)
+test("Secure Boot refuses what was tampered with", change="tampered")(secure_boot)
+test("Secure Boot refuses what is not signed", change="unsigned")(secure_boot)
+
+
+def whole_system(context, boot_of, machine, by):
+    guest = linux("cloud-amd64", run="stress kernel-log", name="guest", memory=128)
+    folder = firmware.hello_images(context, guest=guest)
+    with context.box(boot=boot_of(folder), machine=machine, memory="512M") as box:
+        box["core"].expect(rf"started by {by}", never=REFUSED)
+        if not box["guest"].expect(r"^stress: 1 passed, 0 failed", never=(r"Kernel panic",)):
+            raise Failed("the guest's log is not clean")
+
+
+test("Debian's kernel from the disk image by BIOS", machine="pc", by="BIOS disk",
+     boot_of=lambda folder: firmware.disk(os.path.join(folder, "disk.img"), "ide"))(whole_system)
+test("Debian's kernel from the disk image by UEFI", machine="q35,smm=on", by="UEFI",
+     boot_of=lambda folder: [*firmware.ovmf(folder),
+                             *firmware.disk(os.path.join(folder, "disk.img"), "sata")])(whole_system)
