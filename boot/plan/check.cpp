@@ -25,6 +25,8 @@ void check_names(const SystemModel& system, Report& report)
 {
     for (size_t i = 0; i < system.partitions.size(); ++i) {
         const auto& name = system.partitions[i].name;
+        if (system.partitions[i].is_service)
+            continue;
         if (std::find(reserved.begin(), reserved.end(), name.value) != reserved.end())
             report.error(name.at, sentence("the partition's name ", Quoted{name.value},
                                            " means something else in the monitor; choose another"));

@@ -3,6 +3,7 @@
 
 #include "boot/plan/check.hpp"
 #include "boot/plan/nearest.hpp"
+#include "boot/plan/services.hpp"
 #include "boot/plan/text.hpp"
 
 namespace bulkhead::tool {
@@ -10,11 +11,6 @@ namespace bulkhead::tool {
 namespace {
 
 constexpr std::string_view idle_name = "idle";
-
-bool runs_on(const PartitionModel& partition, uint8_t cpu)
-{
-    return std::find(partition.placement.begin(), partition.placement.end(), cpu) != partition.placement.end();
-}
 
 bool has_table(const SystemModel& system, uint8_t cpu)
 {
@@ -24,7 +20,7 @@ bool has_table(const SystemModel& system, uint8_t cpu)
 
 void check_budget(const PartitionModel& partition, Report& report)
 {
-    if (partition.period_us.stated && !partition.budget_us.stated)
+    if (partition.period_us.stated && !partition.budget_us.stated && !partition.is_service)
         report.error(partition.period_us.at, "period without budget says nothing; give both or neither");
     if (partition.budget_us.stated && partition.budget_us.value > partition.period_us.value)
         report.error(partition.budget_us.at,
@@ -86,7 +82,7 @@ void check_tables(const SystemModel& system, Report& report)
 void warn_of_starvation(const SystemModel& system, uint8_t cpu, Report& report)
 {
     for (const auto& strong : system.partitions) {
-        if (strong.budget_us.stated || !runs_on(strong, cpu))
+        if (strong.is_service || strong.budget_us.stated || !runs_on(strong, cpu))
             continue;
         for (const auto& weak : system.partitions) {
             if (!runs_on(weak, cpu) || weak.priority.value >= strong.priority.value)
@@ -116,36 +112,6 @@ void warn_of_overcommitment(const SystemModel& system, uint8_t cpu, Report& repo
                                        " % of its time; the least urgent will not get theirs"));
 }
 
-bool is_client(const ServiceModel& service, const PartitionModel& partition)
-{
-    return service.name != "switch" || !partition.vifs.value.empty();
-}
-
-void check_service(const SystemModel& system, const ServiceModel& service, Report& report)
-{
-    if (service.budget_us.stated && service.budget_us.value > service.period_us.value)
-        report.error(service.budget_us.at, sentence("budget is ", service.budget_us.value, " us, more than the period of ",
-                                                    service.period_us.value, " us"));
-    if (!service.priority.stated)
-        return;
-    const unsigned priority = service.priority.value;
-    std::vector<std::string> above;
-    for (const auto& partition : system.partitions) {
-        const unsigned other = partition.priority.value;
-        if (partition.realtime.value && other <= priority)
-            report.warning(service.priority.at, sentence("service ", Quoted{service.name}, " (priority ", priority,
-                                                         ") can make the realtime partition ",
-                                                         Quoted{partition.name.value}, " (priority ", other,
-                                                         ") wait; a priority below ", other, " does not"));
-        if (!partition.realtime.value && other > priority && is_client(service, partition))
-            above.push_back(sentence(Quoted{partition.name.value}, " (priority ", other, ')'));
-    }
-    if (!above.empty())
-        report.warning(service.priority.at, sentence("service ", Quoted{service.name}, " (priority ", priority,
-                                                     ") ranks below its clients: ", list_of(above),
-                                                     " may wait for it in vain; a priority above theirs is right"));
-}
-
 }  // namespace
 
 void check_schedule(const SystemModel& system, Report& report)
@@ -159,8 +125,7 @@ void check_schedule(const SystemModel& system, Report& report)
             warn_of_starvation(system, cpu, report);
         warn_of_overcommitment(system, cpu, report);
     }
-    for (const auto& service : system.services)
-        check_service(system, service, report);
+    check_services(system, report);
 }
 
 }  // namespace bulkhead::tool

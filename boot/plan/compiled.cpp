@@ -6,13 +6,13 @@
 #include <string_view>
 
 #include "boot/plan/hash.hpp"
+#include "boot/plan/services.hpp"
 #include "core/types.hpp"
+#include "pvdrivers/abi/bulkhead.h"
 
 namespace bulkhead::tool {
 
 namespace {
-
-constexpr uint32_t console_port = 1;
 
 // Collects tables and texts behind the header, each at its own alignment.
 class Tables {
@@ -41,13 +41,13 @@ private:
     Bytes bytes_;
 };
 
-plan::Partition describe(const PartitionModel& model, const LoadedPartition& loaded, uint16_t domain, Tables& tables)
+plan::Partition describe(const PartitionModel& model, const LoadedPartition& loaded, Tables& tables)
 {
     plan::Partition out{};
     std::copy_n(model.name.value.begin(), std::min<size_t>(model.name.value.size(), plan::name_bytes - 1),
                 out.name.begin());
     out.uuid = model.uuid.value;
-    out.type = plan::PartitionType::pv;
+    out.type = model.is_service ? plan::PartitionType::service : plan::PartitionType::pv;
     out.priority = model.priority.value;
     out.on_poweroff = model.on_poweroff.value;
     out.on_reboot = model.on_reboot.value;
@@ -56,14 +56,15 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
     out.realtime = model.realtime.value ? 1 : 0;
     out.flags = static_cast<uint8_t>((model.autostart.value ? plan::autostart : 0) |
                                      (model.pv_linear_pt.value ? plan::pv_linear_pt : 0) |
-                                     (model.trusted_speculation.value ? plan::trusted_speculation : 0));
-    out.domain = domain;
+                                     (model.trusted_speculation.value ? plan::trusted_speculation : 0) |
+                                     (loaded.slice.empty() ? 0 : plan::ramdisk_is_slice));
+    out.domain = model.domain;
     out.vcpus = model.vcpus.value;
     out.cpu_count = static_cast<uint16_t>(model.placement.size());
     std::copy(model.placement.begin(), model.placement.end(), out.cpus.begin());
     out.grant_frames = model.grant_frames.value;
     out.budget_us = model.budget_us.value;
-    out.period_us = model.budget_us.stated ? model.period_us.value : 0;
+    out.period_us = model.budget_us.value != 0 ? model.period_us.value : 0;
     out.memory_frames = model.memory_mib.value * frames_per_mib;
     out.max_frames = model.maxmem_mib.value * frames_per_mib;
     out.kernel_path = tables.add(model.kernel.value);
@@ -72,7 +73,13 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
     out.segments = tables.add(loaded.segments);
     out.ranges = tables.add(model.reg.value);
     out.console_port = console_port;
-    out.store_port = 0;
+    if (is_store_client(model)) {
+        out.store_domain = BULKHEAD_DOMAIN_STORE;
+        out.store_port = store_port;
+        out.store_remote_port = store_remote_port(model);
+    }
+    out.persistent_frames = model.persistent_frames;
+    out.persistent_pfn = model.persistent_frames == 0 ? 0 : out.memory_frames - model.persistent_frames;
     out.pv = loaded.layout.start;
     return out;
 }
@@ -92,6 +99,20 @@ std::vector<plan::Window> windows_of(const SystemModel& system)
         }
     }
     return windows;
+}
+
+std::vector<plan::SharedRegion> regions_of(const SystemModel& system, Tables& tables)
+{
+    std::vector<plan::SharedRegion> regions;
+    for (const auto& model : system.shared_memory) {
+        std::vector<plan::SharedMember> members;
+        for (const auto& member : model.members)
+            members.push_back({static_cast<uint16_t>(member.partition), member.writable, 0});
+        plan::SharedRegion region{{}, model.frames, model.first_grant, model.port, tables.add(members)};
+        std::copy_n(model.name.begin(), std::min<size_t>(model.name.size(), plan::name_bytes - 1), region.name.begin());
+        regions.push_back(region);
+    }
+    return regions;
 }
 
 plan::Table add_symbols(const std::vector<FunctionSymbol>& functions, Tables& tables)
@@ -138,9 +159,10 @@ Bytes compile_plan(const SystemModel& system, const std::vector<LoadedPartition>
     header.source = tables.add(system.file);
     std::vector<plan::Partition> partitions;
     for (size_t i = 0; i < system.partitions.size(); ++i)
-        partitions.push_back(describe(system.partitions[i], loaded[i], static_cast<uint16_t>(i + 1), tables));
+        partitions.push_back(describe(system.partitions[i], loaded[i], tables));
     header.partitions = tables.add(partitions);
     header.windows = tables.add(windows_of(system));
+    header.shared_regions = tables.add(regions_of(system, tables));
     header.symbols = add_symbols(symbols, tables);
     // The payloads' table is the last one, so that its size tells where the first payload begins.
     const uint64_t tables_end = align_up(tables.position(), alignof(plan::Payload)) +

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/plan/driver.hpp"
 
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -22,15 +23,17 @@ namespace bulkhead::tool {
 namespace {
 
 constexpr std::string_view usage =
-    "usage: bulkhead-plan --core CORE.elf --output DIR PLAN.dts\n"
+    "usage: bulkhead-plan --core CORE.elf [--services DIR] --output DIR PLAN.dts\n"
     "       bulkhead-plan --dump IMAGE.elf\n"
-    "Compiles a partition plan: writes DIR/bulkhead.elf and DIR/map.txt, or prints the plan in an image.\n";
+    "Compiles a partition plan: writes DIR/bulkhead.elf and DIR/map.txt, or prints the plan in an image.\n"
+    "Programs of services are taken from the folder pvdrivers beside CORE.elf, or that of --services.\n";
 
 struct Options {
     std::string core;
     std::string output;
     std::string plan;
     std::string dump;
+    std::string services;
     bool help = false;
 };
 
@@ -39,10 +42,11 @@ Outcome<Options> parse_options(const std::vector<std::string_view>& arguments)
     Options options;
     for (size_t i = 0; i < arguments.size(); ++i) {
         const auto word = arguments[i];
-        std::string* value = word == "--core"     ? &options.core
-                             : word == "--output" ? &options.output
-                             : word == "--dump"   ? &options.dump
-                                                  : nullptr;
+        std::string* value = word == "--core"       ? &options.core
+                             : word == "--output"   ? &options.output
+                             : word == "--dump"     ? &options.dump
+                             : word == "--services" ? &options.services
+                                                    : nullptr;
         if (value != nullptr) {
             if (++i == arguments.size() || arguments[i].empty())
                 return refuse(word, " needs a value");
@@ -109,6 +113,13 @@ const char* check_compiled(const Bytes& compiled)
     return plan::check_plan(static_cast<const plan::Header*>(start), compiled.size());
 }
 
+std::string services_folder(const Options& options)
+{
+    if (!options.services.empty())
+        return options.services;
+    return (std::filesystem::path(options.core).parent_path() / "pvdrivers").string();
+}
+
 int build(const Options& options, std::ostream& out, std::ostream& err)
 {
     LoadedCore core;
@@ -123,6 +134,7 @@ int build(const Options& options, std::ostream& out, std::ostream& err)
     }
     Report report;
     SystemModel system = read_system(*tree, options.plan, report);
+    system.services_folder = services_folder(options);
     resolve(system, report);
     check_system(system, report);
     PayloadStore payloads;

@@ -4,6 +4,7 @@
 #include "boot/plan/hash.hpp"
 #include "boot/plan/image.hpp"
 #include "boot/plan/payloads.hpp"
+#include "boot/plan/slice.hpp"
 #include "boot/plan/text.hpp"
 #include "core/plan_check.hpp"
 
@@ -93,7 +94,40 @@ void dump_partition(const plan::Header& header, const plan::Partition& partition
         dump.line("range", sentence(Hex{range.base}, ", ", Hex{range.size_bytes}, " bytes"));
     dump.line("console_port", partition.console_port);
     dump.line("store_port", partition.store_port);
+    if (partition.store_domain != 0)
+        dump.line("store", sentence("domain ", partition.store_domain, ", port ", partition.store_remote_port));
+    if (partition.persistent_frames != 0)
+        dump.line("persistent", sentence("frame ", Hex{partition.persistent_pfn}, ", ",
+                                         Count{partition.persistent_frames, "frame"}));
     dump_start(partition.pv, dump);
+}
+
+Bytes content_of(const plan::Header& header, const plan::Payload& payload)
+{
+    const auto stored = plan::stored_bytes(header, payload);
+    const bool packed = payload.encoding == plan::Encoding::lz4;
+    return packed ? unpack_lz4_blocks(stored, payload.size_bytes) : Bytes(stored.begin(), stored.end());
+}
+
+// The ramdisk's segment is the one that begins at its frame.
+Outcome<std::string> slice_of(const plan::Header& header, const plan::Partition& partition)
+{
+    const auto payloads = plan::table<plan::Payload>(header, header.payloads);
+    for (const auto& segment : plan::table<plan::Segment>(header, partition.segments))
+        if (segment.pfn == partition.pv.ramdisk_pfn)
+            return slice_text(content_of(header, payloads[segment.payload]),
+                              sentence("slice.", plan::name_of(partition), ": "));
+    return refuse("holds a partition whose slice is missing");
+}
+
+void dump_region(const plan::Header& header, const plan::SharedRegion& region, Dump& dump)
+{
+    dump.within("");
+    dump.line(sentence("shared-memory.", region.name.data()),
+              sentence(Count{region.frames, "frame"}, ", grants from ", region.first_grant, ", port ", region.port));
+    for (const auto& member : plan::table<plan::SharedMember>(header, region.members))
+        dump.line(sentence("shared-memory.", region.name.data(), ".member"),
+                  sentence(member.partition, member.writable != 0 ? ", writes" : ", reads"));
 }
 
 Outcome<void> dump_payload(const plan::Header& header, const plan::Payload& payload, Dump& dump)
@@ -102,7 +136,7 @@ Outcome<void> dump_payload(const plan::Header& header, const plan::Payload& payl
     if (crc32_of(stored) != payload.crc32)
         return refuse("holds a damaged payload at ", Hex{payload.offset}, ": its checksum is wrong");
     const bool packed = payload.encoding == plan::Encoding::lz4;
-    const Bytes content = packed ? unpack_lz4_blocks(stored, payload.size_bytes) : Bytes(stored.begin(), stored.end());
+    const Bytes content = content_of(header, payload);
     if (sha256(content) != payload.sha256)
         return refuse("holds a damaged payload at ", Hex{payload.offset}, ": its content is not what its hash says");
     dump.line("payload", sentence(packed ? "lz4" : "raw", ", ", payload.size_bytes, " bytes from ",
@@ -136,7 +170,13 @@ Outcome<std::string> dump_image(View image)
         dump.line("window", sentence("CPU ", window.cpu, ", partition ", window.partition, ", ", window.length_us, " us"));
     for (const auto& partition : plan::table<plan::Partition>(*header, header->partitions))
         dump_partition(*header, partition, dump);
-    return dump.take();
+    for (const auto& region : plan::table<plan::SharedRegion>(*header, header->shared_regions))
+        dump_region(*header, region, dump);
+    std::string out = dump.take();
+    for (const auto& partition : plan::table<plan::Partition>(*header, header->partitions))
+        if ((partition.flags & plan::ramdisk_is_slice) != 0)
+            out += ATTEMPT(slice_of(*header, partition));
+    return out;
 }
 
 }  // namespace bulkhead::tool

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "boot/plan/files.hpp"
+#include "boot/plan/services.hpp"
+#include "boot/plan/slice.hpp"
 #include "boot/plan/text.hpp"
 #include "core/types.hpp"
 
@@ -40,6 +42,8 @@ public:
         const bool has_ramdisk = read_ramdisk(partition, loaded);
         if (!find_kernel(partition, loaded) || !has_ramdisk || !partition.memory_mib.stated)
             return loaded;
+        if (!take_slice(partition, loaded))
+            return loaded;
         if (lay_out(partition, loaded))
             fill(partition, loaded);
         ramdisk_ = {};
@@ -51,12 +55,20 @@ private:
     {
         if (!partition.kernel.stated)
             return false;
-        const auto path = path_of(system_, partition.kernel.value);
+        const auto path = partition.is_service
+                              ? (std::filesystem::path(system_.services_folder) / partition.kernel.value).string()
+                              : path_of(system_, partition.kernel.value);
         auto known = kernels_.find(path);
         if (known == kernels_.end())
             known = kernels_.emplace(path, load_kernel(path)).first;
         if (!known->second) {
-            refuse_file(partition.kernel, "kernel", path, known->second.error());
+            if (partition.is_service)
+                report_.error(partition.kernel.at,
+                              sentence("service ", Quoted{partition.name.value}, ", which partitions need, is not there: ",
+                                       path, ' ', known->second.error(), "; --services names the folder with ",
+                                       "the services' programs, and store = \"none\" is a partition without a store"));
+            else
+                refuse_file(partition.kernel, "kernel", path, known->second.error());
             return false;
         }
         loaded.kernel = *known->second;
@@ -84,6 +96,26 @@ private:
         return true;
     }
 
+    // What a program on the runtime gets in the place of a ramdisk.
+    bool take_slice(const PartitionModel& partition, LoadedPartition& loaded)
+    {
+        const bool is_program = loaded.kernel->notes.runtime_program;
+        if (!is_program && !partition.config && !partition.is_service)
+            return true;
+        if (partition.ramdisk.stated) {
+            // With a config it was said where the plan was read.
+            if (!partition.config)
+                report_.error(partition.ramdisk.at,
+                              sentence("kernel ", Quoted{partition.kernel.value}, " is a program on the runtime, which ",
+                                       "gets its part of the plan as its ramdisk; leave ramdisk out"));
+            return false;
+        }
+        loaded.slice = make_slice(system_, partition);
+        ramdisk_ = loaded.slice;
+        loaded.ramdisk_bytes = ramdisk_.size();
+        return true;
+    }
+
     // Says where the file was looked for when that is not what the plan says.
     void refuse_file(const Stated<std::string>& file, std::string_view what, const std::string& path,
                      const std::string& error)
@@ -96,7 +128,8 @@ private:
     bool lay_out(const PartitionModel& partition, LoadedPartition& loaded)
     {
         const Kernel& kernel = *loaded.kernel;
-        const PvNeeds needs{loaded.ramdisk_bytes, partition.memory_mib.value * frames_per_mib, false};
+        const PvNeeds needs{loaded.ramdisk_bytes, partition.memory_mib.value * frames_per_mib,
+                            is_store_client(partition)};
         const auto layout = lay_out_pv(kernel, needs);
         const auto least = layout ? least_memory_frames(kernel, needs) : refuse(layout.error());
         if (!least) {
@@ -105,11 +138,11 @@ private:
             return false;
         }
         loaded.layout = *layout;
-        if (layout->used_frames > needs.memory_frames) {
+        if (layout->used_frames + partition.persistent_frames > needs.memory_frames) {
             report_.error(partition.memory_mib.at, too_little(partition, loaded, *least));
             return false;
         }
-        const uint64_t left = needs.memory_frames - layout->used_frames;
+        const uint64_t left = needs.memory_frames - layout->used_frames - partition.persistent_frames;
         if (kernel.notes.guest_os.starts_with("linux") && left < tight_frames)
             report_.warning(partition.memory_mib.at,
                             sentence("memory leaves ", Size{left << page_shift}, " to ", Quoted{partition.name.value},
@@ -124,7 +157,8 @@ private:
             loaded.ramdisk_bytes == 0 ? "" : sentence("ramdisk ", Size{loaded.ramdisk_bytes}, ", ");
         const uint64_t rest = least - kernel.end_pfn - frames_for(loaded.ramdisk_bytes);
         return sentence("memory is ", partition.memory_mib.value, " MiB, too little for ",
-                        Quoted{partition.name.value}, "; at least ", (least + frames_per_mib - 1) / frames_per_mib,
+                        Quoted{partition.name.value}, "; at least ",
+                        (least + partition.persistent_frames + frames_per_mib - 1) / frames_per_mib,
                         " MiB are needed (kernel up to ", Size{kernel.end_pfn << page_shift}, ", ", ramdisk,
                         "page tables, lists and padding ", Size{rest << page_shift}, ")");
     }
@@ -141,7 +175,7 @@ private:
         if (loaded.ramdisk_bytes == 0)
             return;
         const uint64_t pfn = loaded.layout.start.ramdisk_pfn;
-        const auto user = sentence(name, ": ramdisk at frame ", Hex{pfn});
+        const auto user = sentence(name, loaded.slice.empty() ? ": ramdisk" : ": slice", " at frame ", Hex{pfn});
         const uint32_t payload = payloads_.add(ramdisk_, user);
         loaded.segments.push_back({pfn, frames_for(loaded.ramdisk_bytes), payload, 0});
     }

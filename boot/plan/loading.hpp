@@ -18,7 +18,8 @@ namespace bulkhead::tool {
 
 struct LoadedPartition {
     std::shared_ptr<const Kernel> kernel;  // nullptr: reported as an error
-    uint64_t ramdisk_bytes = 0;
+    uint64_t ramdisk_bytes = 0;             // of the slice, if it has one
+    Bytes slice;                            // empty: none
     PvLayout layout{};
     std::vector<plan::Segment> segments;
 };

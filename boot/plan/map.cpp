@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/plan/map.hpp"
 
+#include <algorithm>
 #include <elf.h>
 
 #include "boot/plan/columns.hpp"
@@ -91,18 +92,45 @@ std::string schedule_text(const SystemModel& system)
     return "CPUs, with vCPU and priority\n" + columns.text();
 }
 
+bool takes_effect(const SystemModel& system, const ServiceModel& service)
+{
+    return std::any_of(system.partitions.begin(), system.partitions.end(), [&service](const PartitionModel& partition) {
+        return partition.is_service && partition.name.value == service.name;
+    });
+}
+
 std::string networks_text(const SystemModel& system)
 {
-    if (system.networks.empty() && system.services.empty())
+    const bool none_waits = std::all_of(system.services.begin(), system.services.end(),
+                                        [&system](const ServiceModel& each) { return takes_effect(system, each); });
+    if (system.networks.empty() && none_waits)
         return {};
     Columns columns("  ");
     for (const auto& network : system.networks)
         columns.row({network.name, sentence("address ", network.address.stated ? network.address.value : "none",
                                             ", uplink ", network.uplink.value)});
     for (const auto& service : system.services)
-        columns.row({service.name, sentence("service, cpus ",
+        if (!takes_effect(system, service))
+            columns.row({service.name, sentence("service, cpus ",
                                             service.cpus.stated ? cpu_list_text(service.cpus.value) : "by default")});
-    return "Networks and services, checked; they take effect once services are built\n" + columns.text() + '\n';
+    return "Networks and services, checked; they take effect once their services are built\n" + columns.text() + '\n';
+}
+
+std::string shared_memory_text(const SystemModel& system)
+{
+    if (system.shared_memory.empty())
+        return {};
+    Columns columns("  ");
+    columns.row({"name", "size", "grants", "port", "members"});
+    for (const auto& region : system.shared_memory) {
+        std::vector<std::string> members;
+        for (const auto& member : region.members)
+            members.push_back(system.partitions[member.partition].name.value + (member.writable ? " writes" : " reads"));
+        columns.row({region.name, sentence(Size{region.size_bytes.value}),
+                     sentence(region.first_grant, " to ", region.first_grant + region.frames - 1),
+                     std::to_string(region.port), list_of(members)});
+    }
+    return "Shared memory, domain 0's grants and ports\n" + columns.text() + '\n';
 }
 
 std::string totals_text(const MapInput& input)
@@ -132,22 +160,26 @@ std::string map_text(const MapInput& input)
     const auto& system = input.system;
     std::string out = sentence(system.model.value, " (", system.file, ")\n", console_text(system), "\n\n");
     out += image_text(input) + '\n' + payloads_text(input) + '\n' + schedule_text(system) + '\n' +
-           networks_text(system);
+           networks_text(system) + shared_memory_text(system);
     for (size_t i = 0; i < system.partitions.size(); ++i)
-        out += "Partition " + partition_text(system.partitions[i], input.loaded[i], static_cast<uint16_t>(i + 1)) + '\n';
+        out += (system.partitions[i].is_service ? "Service " : "Partition ") +
+               partition_text(system, system.partitions[i], input.loaded[i]) + '\n';
     return out + totals_text(input);
 }
 
 std::string summary_text(const MapInput& input)
 {
     const auto& system = input.system;
-    std::string out = sentence(system.model.value, ": ", Count{system.partitions.size(), "partition"}, ", ",
+    const auto services = static_cast<size_t>(std::count_if(system.partitions.begin(), system.partitions.end(),
+                                                            [](const auto& each) { return each.is_service; }));
+    std::string out = sentence(system.model.value, ": ", Count{system.partitions.size() - services, "partition"},
+                               services == 0 ? "" : sentence(" and ", Count{services, "service"}), ", ",
                                Size{owned_mib(system) << 20}, " of memory, image ", Size{input.image_bytes}, '\n');
     Columns columns("  ");
     for (size_t i = 0; i < system.partitions.size(); ++i) {
         const auto& partition = system.partitions[i];
         auto cpus = partition.placement;
-        columns.row({partition.name.value, "pv", sentence(partition.memory_mib.value, " MiB"),
+        columns.row({partition.name.value, partition.is_service ? "service" : "pv", sentence(partition.memory_mib.value, " MiB"),
                      sentence(Count{partition.placement.size(), "vCPU"}, " on CPU ", cpu_list_text(cpus)),
                      sentence(partition.kernel.value,
                               partition.ramdisk.stated ? " with " + partition.ramdisk.value : "")});

@@ -27,7 +27,7 @@ struct MapInput {
 [[nodiscard]] std::string summary_text(const MapInput& input);
 
 // One partition's part of the map.
-[[nodiscard]] std::string partition_text(const PartitionModel& partition, const LoadedPartition& loaded,
-                                         uint16_t domain);
+[[nodiscard]] std::string partition_text(const SystemModel& system, const PartitionModel& partition,
+                                         const LoadedPartition& loaded);
 
 }  // namespace bulkhead::tool

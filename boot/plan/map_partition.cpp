@@ -4,6 +4,8 @@
 #include "boot/plan/columns.hpp"
 #include "boot/plan/cpu_list.hpp"
 #include "boot/plan/map.hpp"
+#include "boot/plan/services.hpp"
+#include "boot/plan/slice.hpp"
 #include "boot/plan/text.hpp"
 #include "core/types.hpp"
 
@@ -30,14 +32,14 @@ struct Region {
     uint64_t address = 0;  // 0: virt_base and the frame number say where
 };
 
-std::vector<Region> used_regions(const LoadedPartition& loaded)
+std::vector<Region> used_regions(const PartitionModel& partition, const LoadedPartition& loaded)
 {
     const auto& pv = loaded.layout.start;
     std::vector<Region> regions;
     for (const auto& piece : loaded.kernel->pieces)
         regions.push_back({piece.pfn, piece.frames, sentence("kernel, ", Size{piece.content.size()}, " of content")});
     if (pv.ramdisk_bytes != 0)
-        regions.push_back({pv.ramdisk_pfn, frames_for(pv.ramdisk_bytes), sentence("ramdisk, ", Size{pv.ramdisk_bytes}),
+        regions.push_back({pv.ramdisk_pfn, frames_for(pv.ramdisk_bytes), sentence(loaded.slice.empty() ? "ramdisk, " : "slice of the plan, ", Size{pv.ramdisk_bytes}),
                            pv.ramdisk_by_pfn == 0});
     regions.push_back({pv.p2m_pfn, pv.p2m_frames, "physical-to-machine list", true, pv.p2m_base});
     if (pv.p2m_tables_frames != 0)
@@ -48,13 +50,17 @@ std::vector<Region> used_regions(const LoadedPartition& loaded)
     regions.push_back({pv.console_pfn, 1, "console ring"});
     regions.push_back({pv.tables_pfn, pv.tables_frames, "page tables"});
     regions.push_back({pv.stack_pfn, 1, "boot stack"});
+    if (partition.persistent_frames != 0)
+        regions.push_back({partition.memory_mib.value * frames_per_mib - partition.persistent_frames,
+                           partition.persistent_frames, "persistent region, kept over restarts", false});
     std::sort(regions.begin(), regions.end(), [](const Region& a, const Region& b) { return a.pfn < b.pfn; });
     return regions;
 }
 
 // With what lies between them: free memory, of which the initial mapping covers the beginning.
-std::vector<Region> all_regions(const LoadedPartition& loaded, uint64_t memory_frames)
+std::vector<Region> all_regions(const PartitionModel& partition, const LoadedPartition& loaded)
 {
+    const uint64_t memory_frames = partition.memory_mib.value * frames_per_mib;
     std::vector<Region> regions;
     uint64_t next = 0;
     const auto free_until = [&](uint64_t end) {
@@ -64,7 +70,7 @@ std::vector<Region> all_regions(const LoadedPartition& loaded, uint64_t memory_f
         if (end != mapped_end)
             regions.push_back({mapped_end, end - mapped_end, "free", false});
     };
-    for (auto& region : used_regions(loaded)) {
+    for (auto& region : used_regions(partition, loaded)) {
         free_until(region.pfn);
         next = region.pfn + region.frames;
         regions.push_back(std::move(region));
@@ -78,7 +84,7 @@ std::string memory_text(const PartitionModel& partition, const LoadedPartition& 
     const auto& pv = loaded.layout.start;
     Columns columns("    ");
     columns.row({"frame", "frames", "virtual address", "what"});
-    for (const auto& region : all_regions(loaded, partition.memory_mib.value * frames_per_mib)) {
+    for (const auto& region : all_regions(partition, loaded)) {
         const uint64_t address =
             region.address != 0 ? region.address : pv.virt_base + (region.pfn << page_shift);
         columns.row({sentence(Hex{region.pfn}), std::to_string(region.frames),
@@ -90,7 +96,7 @@ std::string memory_text(const PartitionModel& partition, const LoadedPartition& 
 std::string time_text(const PartitionModel& partition)
 {
     std::string out = sentence("priority ", unsigned{partition.priority.value});
-    out += partition.budget_us.stated
+    out += partition.budget_us.value != 0
                ? sentence(", budget ", partition.budget_us.value, " us in each ", partition.period_us.value, " us")
                : ", no budget";
     return out + (partition.realtime.value ? ", realtime" : "");
@@ -111,6 +117,24 @@ std::string kernel_text(const PartitionModel& partition, const LoadedPartition& 
     if (!kernel.version.empty())
         out += ", Linux " + kernel.version.substr(0, kernel.version.find(' '));
     return out;
+}
+
+std::string ramdisk_text(const PartitionModel& partition, const LoadedPartition& loaded)
+{
+    if (!loaded.slice.empty())
+        return sentence("its slice of the plan, ", Size{loaded.ramdisk_bytes});
+    return partition.ramdisk.stated ? sentence(partition.ramdisk.value, ", ", Size{loaded.ramdisk_bytes}) : "none";
+}
+
+std::string ports_text(const SystemModel& system, const PartitionModel& partition)
+{
+    std::vector<std::string> ports{sentence(console_port, " console")};
+    if (is_store_client(partition))
+        ports.push_back(sentence(store_port, " store, whose end is ", store_remote_port(partition)));
+    for (const auto& client : system.partitions)
+        if (partition.is_service && is_store_client(client))
+            ports.push_back(sentence(store_remote_port(client), ' ', client.name.value));
+    return list_of(ports);
 }
 
 std::string flags_text(const PartitionModel& partition)
@@ -149,20 +173,18 @@ void describe_memory(const PartitionModel& partition, Columns& columns)
 
 }  // namespace
 
-std::string partition_text(const PartitionModel& partition, const LoadedPartition& loaded, uint16_t domain)
+std::string partition_text(const SystemModel& system, const PartitionModel& partition, const LoadedPartition& loaded)
 {
     const auto& pv = loaded.layout.start;
     Columns columns("  ");
-    columns.row({"type", "pv"});
-    columns.row({"domain", std::to_string(domain)});
+    columns.row({"type", partition.is_service ? "service" : "pv"});
+    columns.row({"domain", std::to_string(partition.domain)});
     columns.row({"uuid", uuid_text(partition.uuid.value) + (partition.uuid.stated ? "" : " (derived)")});
     describe_memory(partition, columns);
     columns.row({"vCPUs", placement_text(partition)});
     columns.row({"time", time_text(partition)});
     columns.row({"kernel", kernel_text(partition, loaded)});
-    columns.row({"ramdisk", partition.ramdisk.stated
-                                ? sentence(partition.ramdisk.value, ", ", Size{loaded.ramdisk_bytes})
-                                : "none"});
+    columns.row({"ramdisk", ramdisk_text(partition, loaded)});
     columns.row({"cmdline", partition.cmdline.value});
     columns.row({"entry", sentence(Hex{pv.entry}, ", hypercall page ",
                                    pv.hypercall_page == ~uint64_t{0} ? "none" : sentence(Hex{pv.hypercall_page}))});
@@ -171,11 +193,15 @@ std::string partition_text(const PartitionModel& partition, const LoadedPartitio
                                     word_for(partition.on_crash.value), ", on_watchdog ",
                                     word_for(partition.on_watchdog.value))});
     columns.row({"start", flags_text(partition)});
-    columns.row({"ports", "1 console"});
-    columns.row({"grants", sentence(partition.grant_frames.value, " frames at most; entry 0 console, entry 1 store")});
+    columns.row({"ports", ports_text(system, partition)});
+    columns.row({"grants", sentence(partition.grant_frames.value, " frames at most; entry 0 console",
+                                    is_store_client(partition) ? ", entry 1 store" : "")});
     describe_vifs(partition, columns);
-    return sentence(partition.name.value, '\n', columns.text(), "  memory at its first instruction\n",
-                    memory_text(partition, loaded));
+    std::string out = sentence(partition.name.value, '\n', columns.text(), "  memory at its first instruction\n",
+                               memory_text(partition, loaded));
+    if (!loaded.slice.empty())
+        out += "  slice of the plan\n" + slice_text(loaded.slice, "    ").value();
+    return out;
 }
 
 }  // namespace bulkhead::tool

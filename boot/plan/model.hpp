@@ -3,12 +3,15 @@
 // that checks between them can point there. Nothing is laid out yet.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "boot/plan/report.hpp"
+#include "boot/plan/tree.hpp"
 #include "boot/plan/vif.hpp"
 #include "core/plan.hpp"
 
@@ -38,6 +41,11 @@ inline constexpr uint32_t default_period_us = 10'000;
 inline constexpr uint16_t default_grant_frames = 64;
 inline constexpr size_t longest_cmdline = 1023;  // MAX_GUEST_CMDLINE without its zero
 
+inline constexpr uint32_t console_port = 1;
+inline constexpr uint32_t store_port = 2;
+inline constexpr uint32_t first_client_port = 8;  // of the store's; below are those that it binds itself
+
+// What the plan says of a partition, or the tool of a service that it adds.
 struct PartitionModel {
     Location at;
     Stated<std::string> name;
@@ -67,10 +75,22 @@ struct PartitionModel {
     Stated<uint16_t> grant_frames{default_grant_frames, {}, false};
     Stated<std::vector<plan::MemoryRange>> reg;
     Stated<std::vector<Vif>> vifs;
+    Stated<bool> has_store{true, {}, false};
+    std::optional<Node> config;         // handed to the program as it is
+    bool is_service = false;
 
+    // After resolve().
+    uint16_t domain = 0;
+    uint64_t persistent_frames = 0;
     // The CPU of each vCPU, after defaults.
     std::vector<uint8_t> placement;
 };
+
+// After resolve().
+[[nodiscard]] inline bool runs_on(const PartitionModel& partition, uint8_t cpu)
+{
+    return std::find(partition.placement.begin(), partition.placement.end(), cpu) != partition.placement.end();
+}
 
 struct NetworkModel {
     Location at;
@@ -87,6 +107,25 @@ struct ServiceModel {
     Stated<uint32_t> budget_us;
     Stated<uint32_t> period_us{default_period_us, {}, false};
     Stated<uint64_t> memory_mib;
+};
+
+struct SharedMemoryModel {
+    Location at;
+    std::string name;
+    Stated<uint64_t> size_bytes;
+    Stated<std::vector<std::string>> writers;
+    Stated<std::vector<std::string>> readers;
+    Stated<bool> writers_may_share;
+
+    // After resolve().
+    uint64_t frames = 0;
+    uint32_t first_grant = 0;
+    uint32_t port = 0;
+    struct Member {
+        size_t partition;
+        bool writable;
+    };
+    std::vector<Member> members;
 };
 
 // One CPU's cyclic table.
@@ -118,6 +157,8 @@ struct SystemModel {
     std::vector<NetworkModel> networks;
     std::vector<PartitionModel> partitions;
     std::vector<ServiceModel> services;
+    std::vector<SharedMemoryModel> shared_memory;
+    std::string services_folder;        // where the programs of services are
     Stated<uint32_t> major_frame_us;
     std::vector<CpuScheduleModel> schedule;
 };

@@ -32,7 +32,7 @@ Outcome<void> read_type(const Property& property, P& target, Report&)
         return refuse("is ", Quoted{type}, ": hardware partitions cannot be built yet; \"pv\" runs ",
                       "stock Linux kernels today");
     if (type == "service")
-        return refuse("is \"service\": programs of one's own cannot be built yet; \"pv\" runs kernels");
+        return refuse("is \"service\": services are added by themselves; \"pv\" runs kernels and programs on the runtime");
     if (type != "pv")
         return refuse("is ", Quoted{type}, "; ", suggestion(type, types, "\"pv\" is expected"));
     target.type.state(std::move(type), property.at);
@@ -101,6 +101,16 @@ Outcome<void> read_vif(const Property& property, P& target, Report& report)
     return {};
 }
 
+Outcome<void> read_store(const Property& property, P& target, Report&)
+{
+    static constexpr std::array<std::string_view, 2> words{"default", "none"};
+    const auto word = ATTEMPT(text(property.value));
+    if (word != words[0] && word != words[1])
+        return refuse("is ", Quoted{word}, "; ", suggestion(word, words, "\"default\" or \"none\" is expected"));
+    target.has_store.state(word == words[0], property.at);
+    return {};
+}
+
 Outcome<void> read_max_vcpus(const Property& property, P& target, Report& report)
 {
     return read_number<&P::maxvcpus, 1, plan::max_vcpus>(property, target, report);
@@ -138,7 +148,10 @@ constexpr std::array own_fields{
     Field<P>{"extra", read_text<&P::extra>},
     Field<P>{"reg", read_reg},
     Field<P>{"vif", read_vif},
+    Field<P>{"store", read_store},
 };
+
+constexpr std::array<std::string_view, 1> partition_children{"config"};
 
 void check_required(const Node& node, std::string_view property, std::string_view example, Report& report)
 {
@@ -179,10 +192,16 @@ PartitionModel read_partition(const Node& node, CpuBound cpus, Report& report)
     fields.insert(fields.end(), policy.begin(), policy.end());
     read_fields<P>(node, sentence("partition ", Quoted{node.name}), fields, xl_names(), partition, report);
     read_cpus(node, cpus, partition, report);
-    check_children(node, sentence("partition ", Quoted{node.name}), {}, report);
+    check_children(node, sentence("partition ", Quoted{node.name}), partition_children, report);
+    if (const Node* config = node.child(partition_children[0]))
+        partition.config = *config;
     if (!partition.name.stated)
         if (const auto checked = check_name(node.name); !checked)
             report.error(node.at, sentence("the partition's name ", checked.error()));
+    if (partition.config && partition.ramdisk.stated)
+        report.error(partition.ramdisk.at, sentence("partition ", Quoted{node.name}, " has both a config, at ",
+                                                    to_text(partition.config->at), ", and a ramdisk; a config is handed ",
+                                                    "over in the ramdisk's place, so keep one"));
     check_required(node, "type", "type = \"pv\"", report);
     check_required(node, "memory", "memory = <256> (MiB)", report);
     check_required(node, "kernel", "kernel = \"vmlinuz\"", report);

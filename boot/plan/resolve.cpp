@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "boot/plan/hash.hpp"
+#include "boot/plan/services.hpp"
+#include "boot/plan/shared_memory.hpp"
 #include "boot/plan/text.hpp"
 
 namespace bulkhead::tool {
@@ -100,7 +102,13 @@ void resolve(SystemModel& system, Report& report)
         partition.placement = placement_of(partition, system.machine);
         resolve_cmdline(partition, report);
         resolve_vifs(partition, system);
+        partition.domain = static_cast<uint16_t>(&partition - system.partitions.data() + 1);
     }
+    resolve_shared_memory(system, report);
+    const size_t planned = system.partitions.size();
+    add_services(system, report);
+    for (size_t i = planned; i < system.partitions.size(); ++i)
+        system.partitions[i].uuid.value = derived_uuid(system, system.partitions[i]);
 }
 
 }  // namespace bulkhead::tool

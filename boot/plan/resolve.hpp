@@ -7,7 +7,8 @@
 
 namespace bulkhead::tool {
 
-// Sets maxmem, uuid, placement, the final cmdline, bridges and MAC addresses.
+// Sets maxmem, uuid, domain id, placement, the final cmdline, bridges and MAC addresses; gives shared
+// memory its members, grants and ports; adds services.
 void resolve(SystemModel& system, Report& report);
 
 }  // namespace bulkhead::tool

@@ -6,6 +6,7 @@
 #include "boot/plan/part_fields.hpp"
 #include "boot/plan/partition_fields.hpp"
 #include "boot/plan/readers.hpp"
+#include "boot/plan/shared_memory.hpp"
 
 namespace bulkhead::tool {
 
@@ -14,6 +15,7 @@ namespace {
 using S = SystemModel;
 constexpr std::string_view plan_compatible = "bulkhead,plan";
 constexpr size_t longest_model = 63;
+constexpr size_t most_partitions = plan::max_partitions - plan::max_services;
 
 Outcome<void> read_compatible(const Property& property, S& target, Report&)
 {
@@ -91,8 +93,8 @@ constexpr std::array root_fields{
     Field<S>{"escape", read_escape},         Field<S>{"on_panic", read_on_panic},
     Field<S>{"serial", read_serial},
 };
-constexpr std::array<std::string_view, 5> root_children{"machine", "networks", "partitions", "services",
-                                                        "schedule"};
+constexpr std::array<std::string_view, 6> root_children{"machine", "networks", "partitions", "services",
+                                                        "schedule", "shared-memory"};
 
 CpuBound cpu_bound(const MachineModel& machine)
 {
@@ -149,14 +151,16 @@ SystemModel read_system(const Node& root, const std::string& path, Report& repor
         read_partitions(*partitions, system, report);
     if (const Node* services = root.child("services"))
         system.services = read_services(*services, cpu_bound(system.machine), report);
+    if (const Node* shared = root.child("shared-memory"))
+        system.shared_memory = read_shared_memory(*shared, report);
     if (const Node* schedule = root.child("schedule"))
         read_schedule(*schedule, cpu_bound(system.machine), system, report);
     if (system.partitions.empty())
         report.error(root.at, "the plan has no partition; a node in partitions { } makes one");
-    if (system.partitions.size() > plan::max_partitions)
-        report.error(system.partitions[plan::max_partitions].at,
-                     sentence("the plan has ", system.partitions.size(), " partitions; at most ",
-                              plan::max_partitions, " are possible"));
+    if (system.partitions.size() > most_partitions)
+        report.error(system.partitions[most_partitions].at,
+                     sentence("the plan has ", system.partitions.size(), " partitions; at most ", most_partitions,
+                              " are possible beside the services"));
     return system;
 }
 

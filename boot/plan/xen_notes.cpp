@@ -35,6 +35,8 @@ constexpr std::array<Feature, 7> feature_names{{
 constexpr uint32_t unavailable = 1U << XENFEAT_auto_translated_physmap |
                                  1U << XENFEAT_supervisor_mode_kernel | 1U << XENFEAT_hvm_callback_vector |
                                  1U << XENFEAT_dom0;
+constexpr std::string_view runtime_owner = "Bulkhead";
+constexpr uint32_t runtime_note = 1;
 constexpr uint64_t hypervisor_start = 0xffff800000000000;
 
 std::string string_of(const ElfNote& note)
@@ -118,10 +120,12 @@ Outcome<void> parse_note(const ElfNote& note, XenNotes& notes)
 Outcome<void> parse_content(View content, XenNotes& notes)
 {
     const auto all = ATTEMPT(parse_notes(content));
-    for (const auto& note : all)
+    for (const auto& note : all) {
+        notes.runtime_program = notes.runtime_program || (note.name == runtime_owner && note.type == runtime_note);
         if (note.name == "Xen")
             if (auto done = parse_note(note, notes); !done)
                 return done;
+    }
     return {};
 }
 

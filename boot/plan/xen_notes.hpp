@@ -27,6 +27,7 @@ struct XenNotes {
     uint32_t required_features = 0;
     bool mod_start_pfn = false;
     bool bsd_symtab = false;
+    bool runtime_program = false;  // made with pvdrivers/runtime, whose link puts a note of its own in
     bool any = false;  // there was a Xen note at all
 };
 

@@ -18,6 +18,7 @@ GATEWAY = """/dts-v1/;
     partitions {
         gateway {
             type = "pv";
+            store = "none";
             uuid = "cf67710d-b756-086b-8cde-be61d2faca1b";
             memory = <256>;                      /* MiB */
             vcpus = <2>;

@@ -181,6 +181,15 @@ inline Bytes tiny_kernel()
                                                                note(XEN_ELFNOTE_LOADER, "generic")})});
 }
 
+// A program on the runtime: the same with the note that its link puts in.
+inline Bytes runtime_program()
+{
+    return make_elf(0x10, {load(0, Bytes(64, 0xf4)), notes_of({note(XEN_ELFNOTE_GUEST_OS, "bulkhead"),
+                                                               note(XEN_ELFNOTE_XEN_VERSION, "xen-3.0"),
+                                                               note(XEN_ELFNOTE_LOADER, "generic"),
+                                                               note(1, {}, "Bulkhead")})});
+}
+
 inline Bytes gzip(View data)
 {
     Bytes out(compressBound(data.size()) + 64);

@@ -29,8 +29,12 @@
 #include "boot/plan/pv_layout.cpp"
 #include "boot/plan/report.cpp"
 #include "boot/plan/resolve.cpp"
+#include "boot/plan/slice.cpp"
 #include "boot/plan/slim_elf.cpp"
+#include "boot/plan/services.cpp"
+#include "boot/plan/shared_memory.cpp"
 #include "boot/plan/source.cpp"
+#include "boot/plan/store_nodes.cpp"
 #include "boot/plan/symbols.cpp"
 #include "boot/plan/system_fields.cpp"
 #include "boot/plan/text.cpp"
@@ -53,6 +57,7 @@ using bulkhead::test::gzip;
 using bulkhead::test::linux_kernel;
 using bulkhead::test::make_bzimage;
 using bulkhead::test::make_core;
+using bulkhead::test::runtime_program;
 using bulkhead::test::tiny_kernel;
 
 namespace {
@@ -122,6 +127,7 @@ TEST_GROUP(Driver)
         folder.write("vmlinuz", make_bzimage(gzip(linux_kernel())));
         folder.write("tiny", tiny_kernel());
         folder.write("initrd.gz", Bytes(5000, 0x42));
+        folder.write("pvdrivers/store.elf", runtime_program());
     }
     Result build(std::string_view plan, const std::string& output = "out")
     {
@@ -140,7 +146,7 @@ TEST(Driver, the_promised_plan_builds_as_it_stands)
     const auto result = build(gateway);
     STRCMP_EQUAL("", result.err.c_str());
     LONGS_EQUAL(0, result.status);
-    STRCMP_CONTAINS("gateway on two CPUs: 1 partition, 256 MiB of memory", result.out.c_str());
+    STRCMP_CONTAINS("gateway on two CPUs: 1 partition and 1 service, 262 MiB of memory", result.out.c_str());
     const auto plan = dump();
     CHECK_DUMPED(plan, "source = \"plan.dts\"");
     CHECK_DUMPED(plan, "partition.gateway.uuid = cf67710db756086b8cdebe61d2faca1b");
@@ -152,8 +158,9 @@ TEST(Driver, the_promised_plan_builds_as_it_stands)
     CHECK_DUMPED(plan, "partition.gateway.on_poweroff = 0");
     CHECK_DUMPED(plan, "partition.gateway.on_crash = 1");
     CHECK_DUMPED(plan, "partition.gateway.console_port = 1");
-    CHECK_DUMPED(plan, "partition.gateway.store_port = 0");
-    CHECK_DUMPED(plan, "partition.gateway.store_pfn = none");
+    CHECK_DUMPED(plan, "partition.gateway.store_port = 2");
+    CHECK_DUMPED(plan, "partition.gateway.store = domain 28672, port 8");
+    CHECK_DUMPED(plan, "partition.store.store_pfn = none");
     CHECK_DUMPED(plan, "partition.gateway.ramdisk_bytes = 5000");
     CHECK_DUMPED(plan, "partition.gateway.flags = 0x1");
     CHECK_DUMPED(plan, "symbols = 2");
@@ -164,7 +171,7 @@ TEST(Driver, the_map_tells_everything)
     build(gateway);
     const auto map = folder.read("out/map.txt");
     for (const auto* part : {"gateway on two CPUs (plan.dts)", "escape Ctrl-]", "0x400000", "kernel at frame 0x1000",
-                             "ramdisk at frame", "CPU 0  gateway.0 (16)", "lan0  address 10.0.0.1/24", "Partition gateway",
+                             "ramdisk at frame", "CPU 0  store.0 (17) and gateway.0 (16)", "lan0  address 10.0.0.1/24", "Partition gateway",
                              "domain   1", "mac 00:16:3e:27:95:c0, bridge lan0", "on_crash restart", "0xffffffff81000000",
                              "start info", "console ring", "page tables", "boot stack", "physical-to-machine list",
                              "1 console", "entry 0 console, entry 1 store", "Totals"})
@@ -189,7 +196,7 @@ TEST(Driver, partitions_with_the_same_kernel_share_its_payloads)
     size_t payloads = 0;
     for (size_t at = plan.find("payload = "); at != std::string::npos; at = plan.find("payload = ", at + 1))
         ++payloads;
-    LONGS_EQUAL(2, payloads);
+    LONGS_EQUAL(2 + 2, payloads);    // the store's program and slice
     CHECK_DUMPED(plan, "partition.b.domain = 2");
     CHECK_DUMPED(plan, "partition.b.segment = frame 0x1000, 2 frames, payload 0");
 }
@@ -364,4 +371,106 @@ TEST(Driver, every_truncation_of_an_image_is_refused)
         folder.write("cut.elf", good.substr(0, length));
         LONGS_EQUAL(1, run_with({"--dump", folder / "cut.elf"}).status);
     }
+}
+
+// --- Services and slices -----------------------------------------------------------------------------
+
+TEST(Driver, the_store_gets_its_slice_with_every_clients_nodes)
+{
+    const auto result = build(gateway);
+    STRCMP_EQUAL("", result.err.c_str());
+    const auto plan = dump();
+    CHECK_DUMPED(plan, "partition.store.type = 4");
+    CHECK_DUMPED(plan, "partition.store.domain = 28672");
+    CHECK_DUMPED(plan, "partition.store.memory_frames = 1536");
+    CHECK_DUMPED(plan, "partition.store.persistent = frame 0x400, 512 frames");
+    CHECK_DUMPED(plan, "partition.store.budget_us = 5000");
+    CHECK_DUMPED(plan, "partition.store.kernel = \"store.elf\"");
+    CHECK_DUMPED(plan, "partition.store.flags = 0x9");
+    CHECK_DUMPED(plan, "slice.store: compatible = \"bulkhead,slice\"");
+    CHECK_DUMPED(plan, "slice.store: domain-id = 0x7000");
+    CHECK_DUMPED(plan, "slice.store:   first-frame = 0x0 0x400");
+    CHECK_DUMPED(plan, "slice.store:   frames = 0x0 0x200");
+    CHECK_DUMPED(plan, "slice.store: /local/domain = \"\" (n0)");
+    CHECK_DUMPED(plan, "slice.store:   client@1");
+    CHECK_DUMPED(plan, "slice.store:     port = 0x8");
+    CHECK_DUMPED(plan, "slice.store:     ring-grant = 0x1");
+    CHECK_DUMPED(plan, "slice.store:     quota-nodes = 0x3e8");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/name = \"gateway\" (n0,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/vm = \"/vm/cf67710d-b756-086b-8cde-be61d2faca1b\" (n0,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/cpu/1/availability = \"online\" (n0,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/memory/target = \"262144\" (n0,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/control/shutdown = \"\" (n1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/store/port = \"2\" (n0,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/console/type = \"xenconsoled\" (n0,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /vm/cf67710d-b756-086b-8cde-be61d2faca1b/image/cmdline = \"console=hvc0\" (n0,r1)");
+}
+
+TEST(Driver, the_map_tells_of_services)
+{
+    build(gateway);
+    const auto map = folder.read("out/map.txt");
+    for (const auto* part : {"Service store", "type     service", "budget 5000 us in each 10000 us", "1 console and 8 gateway",
+                             "2 store, whose end is 8", "persistent region, kept over restarts", "its slice of the plan, ",
+                             "slice of the plan\n    compatible", "store.0 (17)", "store ring"})
+        STRCMP_CONTAINS(part, map.c_str());
+}
+
+TEST(Driver, a_missing_store_is_said_where_it_is_needed)
+{
+    std::filesystem::remove(folder / "pvdrivers/store.elf");
+    const auto result = build(gateway);
+    LONGS_EQUAL(1, result.status);
+    CHECK_SAYS(result, "plan.dts:7: error: service \"store\", which partitions need, is not there: ");
+    CHECK_SAYS(result, "/pvdrivers/store.elf does not exist; --services names the folder");
+    folder.write("elsewhere/store.elf", runtime_program());
+    folder.write("plan.dts", gateway);
+    LONGS_EQUAL(0, run_with({"--core", folder / "core.elf", "--output", folder / "out", "--services",
+                             folder / "elsewhere", folder / "plan.dts"}).status);
+}
+
+TEST(Driver, a_program_on_the_runtime_gets_its_slice)
+{
+    folder.write("plc", runtime_program());
+    build(plan_with("memory = <64>; kernel = \"plc\"; config { rate = <1000>; names = \"a\", \"b\"; inner { nodes = \"x\"; }; };"));
+    const auto plan = dump();
+    CHECK_DUMPED(plan, "slice.a: name = \"a\"");
+    CHECK_DUMPED(plan, "slice.a:   rate = 0x3e8");
+    CHECK_DUMPED(plan, "slice.a:   names = \"a\" \"b\"");
+    CHECK_DUMPED(plan, "slice.a:     nodes = \"x\"");
+    CHECK(plan.find("slice.a: clients") == std::string::npos);
+    const auto refused = build(plan_with("memory = <64>; kernel = \"plc\"; ramdisk = \"initrd.gz\";"));
+    CHECK_SAYS(refused, "kernel \"plc\" is a program on the runtime");
+}
+
+TEST(Driver, a_kernel_with_a_config_gets_a_slice_too)
+{
+    build(plan_with("memory = <64>; kernel = \"tiny\"; store = \"none\"; config { };"));
+    CHECK_DUMPED(dump(), "partition.a.flags = 0x9");
+    build(plan_with("memory = <64>; kernel = \"tiny\"; store = \"none\";"));
+    CHECK_DUMPED(dump(), "partition.a.flags = 0x1");
+    CHECK_DUMPED(dump(), "partition.a.store_port = 0");
+}
+
+TEST(Driver, shared_memory_reaches_plan_slice_nodes_and_map)
+{
+    folder.write("plc", runtime_program());
+    const auto result = build("/dts-v1/; / { compatible = \"bulkhead,plan\"; "
+                              "shared-memory { image { size = <5000>; writer = \"a\"; readers = \"b\"; }; }; partitions { "
+                              "a { type = \"pv\"; memory = <64>; kernel = \"plc\"; }; "
+                              "b { type = \"pv\"; memory = <64>; kernel = \"tiny\"; }; }; };");
+    STRCMP_EQUAL("", result.err.c_str());
+    const auto plan = dump();
+    CHECK_DUMPED(plan, "shared-memory.image = 2 frames, grants from 8, port 1");
+    CHECK_DUMPED(plan, "shared-memory.image.member = 0, writes");
+    CHECK_DUMPED(plan, "shared-memory.image.member = 1, reads");
+    CHECK_DUMPED(plan, "slice.a:   image");
+    CHECK_DUMPED(plan, "slice.a:     size = 0x0 0x1388");
+    CHECK_DUMPED(plan, "slice.a:     grant = 0x8");
+    CHECK_DUMPED(plan, "slice.a:     port = 0x1");
+    CHECK_DUMPED(plan, "slice.a:     writable = yes");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/2/shared-memory/image/ref = \"8\" (n0,r2)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/2/shared-memory/image/mode = \"r\" (n0,r2)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/shared-memory/image/mode = \"rw\" (n0,r1)");
+    STRCMP_CONTAINS("8 to 9", folder.read("out/map.txt").c_str());
 }

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Services: partitions that the tool adds to a plan because others need them, with what the plan says
+// about them or else defaults.
+#pragma once
+
+#include "boot/plan/model.hpp"
+#include "boot/plan/report.hpp"
+
+namespace bulkhead::tool {
+
+// Adds the service partitions behind the plan's own, which have their domain ids and placement.
+void add_services(SystemModel& system, Report& report);
+
+// Whether the store serves the partition.
+[[nodiscard]] bool is_store_client(const PartitionModel& partition);
+// The store's end of a client's connection.
+[[nodiscard]] uint32_t store_remote_port(const PartitionModel& client);
+
+// Services that rank where a client waits for them in vain, or where a realtime partition waits.
+void check_services(const SystemModel& system, Report& report);
+
+}  // namespace bulkhead::tool
