@@ -8,6 +8,7 @@
 #include "boot/image/flat.hpp"
 #include "boot/image/options.hpp"
 #include "boot/image/pe_image.hpp"
+#include "boot/image/rom_image.hpp"
 #include "boot/image/slot_image.hpp"
 #include "boot/plan/files.hpp"
 #include "boot/plan/hash.hpp"
@@ -29,6 +30,7 @@ struct Inputs {
     SigningKey key;
     Bytes uefi;
     Bytes bios;
+    Bytes rom;
 };
 
 Outcome<Bytes> read_named(const std::string& path)
@@ -60,6 +62,7 @@ Outcome<Inputs> read_inputs(const ImageOptions& options)
     inputs.key = *key;
     inputs.uefi = ATTEMPT(read_loader(options, "uefi.elf", inputs.key));
     inputs.bios = ATTEMPT(read_loader(options, "bios.elf", inputs.key));
+    inputs.rom = ATTEMPT(read_loader(options, "rom.elf", inputs.key));
     return inputs;
 }
 
@@ -115,6 +118,9 @@ Outcome<void> build(const ImageOptions& options, std::ostream& out)
     std::vector<Artefact> artefacts;
     artefacts.push_back(artefact("bulkhead.efi", "UEFI application", make_efi(inputs.uefi, slot)));
     artefacts.push_back(artefact("disk.img", "disk for BIOS and UEFI", disk_of(options, inputs, slot)));
+    artefacts.push_back(artefact("payload.elf", "coreboot payload", make_payload(inputs.image, options.payload_mib << 20)));
+    artefacts.push_back(artefact("bulkhead.rom", "flash that starts from the reset vector",
+                                 make_rom(inputs.rom, slot, options.flash_mib << 20)));
     artefacts.push_back(artefact("slot.img", "what goes into one slot", slot));
 
     const std::string text = manifest(artefacts, options, inputs.key, slot);

@@ -9,7 +9,7 @@ namespace bulkhead::tool {
 const std::string_view image_usage =
     "usage: bulkhead-image --image bulkhead.elf --loaders DIR --key KEY.pem --output DIR\n"
     "         [--version N] [--minimum-version N] [--health-seconds N] [--tries N]\n"
-    "         [--slot-mib N] [--flash-mib N]\n"
+    "         [--slot-mib N] [--flash-mib N] [--payload-mib N]\n"
     "Makes what each firmware starts of an image that bulkhead-plan has written.\n";
 
 namespace {
@@ -40,7 +40,8 @@ Outcome<ImageOptions> parse_image_options(const std::vector<std::string_view>& a
                            Text{"--key", &options.key}, Text{"--output", &options.output}};
     const std::array numbers{Number{"--version", &options.version}, Number{"--minimum-version", &options.minimum_version},
                              Number{"--health-seconds", &options.health_seconds}, Number{"--tries", &options.tries},
-                             Number{"--slot-mib", &options.slot_mib}, Number{"--flash-mib", &options.flash_mib}};
+                             Number{"--slot-mib", &options.slot_mib}, Number{"--flash-mib", &options.flash_mib},
+                             Number{"--payload-mib", &options.payload_mib}};
     for (size_t i = 0; i < arguments.size(); ++i) {
         const auto word = arguments[i];
         if (word == "--help" || word == "-h") {

@@ -21,7 +21,8 @@ struct ImageOptions {
     uint64_t health_seconds = 0;
     uint64_t tries = 3;
     uint64_t slot_mib = 0;
-    uint64_t flash_mib = 16;
+    uint64_t flash_mib = 0;         // 0: what fits
+    uint64_t payload_mib = 16;      // the flash that a coreboot payload has to fit into
     bool help = false;
 };
 [[nodiscard]] Outcome<ImageOptions> parse_image_options(const std::vector<std::string_view>& arguments);

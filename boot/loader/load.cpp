@@ -86,6 +86,8 @@ void begin_handover(boot::Handover& handover, const char* entry_name, const Load
 
 void add_range(boot::Handover& handover, uint64_t base, uint64_t size_bytes, uint32_t type)
 {
+    if (size_bytes == 0)
+        return;
     if (handover.range_count != 0) {
         boot::HandoverRange& last = handover.ranges[handover.range_count - 1];
         if (last.type == type && last.base + last.size_bytes == base) {
@@ -98,6 +100,13 @@ void add_range(boot::Handover& handover, uint64_t base, uint64_t size_bytes, uin
         return;
     }
     handover.ranges[handover.range_count++] = {base, size_bytes, type, 0};
+}
+
+void copy_ranges(boot::Handover& handover, const boot::Handover& from)
+{
+    handover.range_count = from.range_count;
+    handover.ranges_dropped = from.ranges_dropped;
+    std::copy_n(from.ranges.begin(), from.range_count, handover.ranges.begin());
 }
 
 }  // namespace bulkhead::loader

@@ -41,5 +41,7 @@ void begin_handover(boot::Handover& handover, const char* entry_name, const Load
 void copy_text(char* to, size_t to_bytes, const char* from);
 // Adds a range, merged with the last one if it continues it.
 void add_range(boot::Handover& handover, uint64_t base, uint64_t size_bytes, uint32_t type);
+// The ranges of another map, in place of what there was.
+void copy_ranges(boot::Handover& handover, const boot::Handover& from);
 
 }  // namespace bulkhead::loader

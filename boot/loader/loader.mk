@@ -10,7 +10,7 @@ SODIUM_FLAGS   := -isystem $(SODIUM)/include/sodium -DCONFIGURED=1 -DHAVE_TI_MOD
 LOADER_COMMON  := $(patsubst %,$(B)/loader/%.o,$(wildcard boot/loader/*.cpp boot/loader/*.S boot/loader/*.c)) \
             $(SODIUM_SOURCES:%.c=$(B)/loader/sodium/%.o)
 loader_objects  = $(LOADER_COMMON) $(patsubst %,$(B)/loader/%.o,$(wildcard boot/loader/$(1)/*.cpp boot/loader/$(1)/*.S))
-LOADERS        := $(B)/loader/uefi.elf $(B)/loader/bios.elf
+LOADERS        := $(B)/loader/uefi.elf $(B)/loader/bios.elf $(B)/loader/rom.elf
 LOADER_FLAGS   := -Os -fno-jump-tables -fno-tree-loop-distribute-patterns
 
 IMAGE_SOURCES  := $(wildcard boot/image/*.cpp)
@@ -50,6 +50,11 @@ $(B)/loader/bios.elf: $(call loader_objects,bios) boot/loader/bios/bios.lds $(B)
 	$(call say,LD,$@)
 	$(Q)$(LD) $(RING0_LDFLAGS) --no-warn-rwx-segments -T boot/loader/bios/bios.lds -Map $(B)/loader/bios.map -o $@ \
 	    $(call loader_objects,bios) $(B)/libring0.a $(LIBGCC)
+
+$(B)/loader/rom.elf: $(call loader_objects,rom) boot/loader/rom/rom.lds $(B)/libring0.a
+	$(call say,LD,$@)
+	$(Q)$(LD) $(RING0_LDFLAGS) --no-warn-rwx-segments -T boot/loader/rom/rom.lds -Map $(B)/loader/rom.map -o $@ \
+	    $(call loader_objects,rom) $(B)/libring0.a $(LIBGCC)
 
 $(B)/host/bulkhead-image: $(IMAGE_OBJECTS) $(filter-out %/main.cpp.o,$(PLAN_OBJECTS))
 	$(call say,HOSTLD,$@)

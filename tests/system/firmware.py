@@ -92,3 +92,45 @@ def read_at(path, offset, count):
     with open(path, "rb") as file:
         file.seek(offset)
         return file.read(count)
+
+
+def coreboot_tables(mib):
+    """coreboot's tables for a box of so much memory, as they are below the first page."""
+    ranges = [(0, 0x1000, 16), (0x1000, 0x9f000, 1), (0xa0000, 0x60000, 2), (0x100000, (mib - 1) << 20, 1)]
+    memory = b"".join(struct.pack("<QQI", *entry) for entry in ranges)
+    records = struct.pack("<II", 1, 8 + len(memory)) + memory + struct.pack("<II8s", 4, 16, b"4.15")
+
+    def checksum(data):
+        total = 0
+        for (word,) in struct.iter_unpack("<H", data):
+            total += word
+            total = (total & 0xffff) + (total >> 16)
+        return ~total & 0xffff
+
+    def header(own):
+        return struct.pack("<4sIIIII", b"LBIO", 24, own, len(records), checksum(records), 2)
+    return header(checksum(header(0))) + records
+
+
+def through_cbfstool(folder, payload):
+    """The payload as coreboot's tools took it and gave it back: in a ROM, compressed."""
+    rom, back = os.path.join(folder, "coreboot.rom"), os.path.join(folder, "payload-from-cbfs.elf")
+    for command in (["create", "-m", "x86", "-s", "2M"],
+                    ["add-payload", "-f", payload, "-n", "fallback/payload", "-c", "lzma"],
+                    ["extract", "-m", "x86", "-n", "fallback/payload", "-f", back]):
+        subprocess.run(["cbfstool", rom, *command], check=True, capture_output=True)
+    return back
+
+
+def coreboot(folder, payload, mib):
+    """A box whose coreboot has put the payload and its tables into memory and now enters it."""
+    with open(payload, "rb") as file:
+        start = file.read(64)
+    entry = struct.unpack_from("<Q" if start[4] == 2 else "<I", start, 24)[0]
+    stage, tables = os.path.join(folder, "stage.bin"), os.path.join(folder, "tables.bin")
+    source = os.path.join(os.path.dirname(__file__), "coreboot_stage.S")
+    subprocess.run(["gcc", "-m32", "-nostdlib", "-static", "-Wl,-Ttext=0xffff0000,--oformat=binary,--build-id=none",
+                    f"-DENTRY={entry}", "-o", stage, source], check=True, capture_output=True)
+    with open(tables, "wb") as file:
+        file.write(coreboot_tables(mib))
+    return ["-bios", stage, "-device", f"loader,file={payload}", "-device", f"loader,file={tables},addr=0x500"]

@@ -71,6 +71,30 @@ test("Secure Boot refuses what was tampered with", change="tampered")(secure_boo
 test("Secure Boot refuses what is not signed", change="unsigned")(secure_boot)
 
 
+def rom(context, machine, kind):
+    """No other firmware: the first instruction of the box is in our flash."""
+    folder = firmware.hello_images(context)
+    image = os.path.join(folder, "bulkhead.rom")
+    boot = ["-bios", image] if kind == "rom" else ["-drive", f"if=pflash,format=raw,file={image}"]
+    with context.box(boot=boot, machine=machine, memory="256M") as box:
+        expect_start(box, "ROM")
+        box["core"].cursor = 0
+        box["core"].expect(r"; 2 CPUs started")
+        box.power_off()
+
+
+for machine, kind in (("pc", "rom"), ("q35", "rom"), ("pc", "pflash"), ("q35", "pflash")):
+    test(f"the ROM starts without other firmware, {machine}, {kind}", machine=machine, kind=kind)(rom)
+
+
+@test("coreboot starts the payload that its tools have taken")
+def coreboot(context):
+    folder = firmware.hello_images(context)
+    payload = firmware.through_cbfstool(folder, os.path.join(folder, "payload.elf"))
+    with context.box(boot=firmware.coreboot(folder, payload, 256), memory="256M") as box:
+        expect_start(box, "coreboot from 4.15")
+
+
 def whole_system(context, boot_of, machine, by):
     guest = linux("cloud-amd64", run="stress kernel-log", name="guest", memory=128)
     folder = firmware.hello_images(context, guest=guest)

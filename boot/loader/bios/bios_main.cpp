@@ -2,6 +2,7 @@
 // The BIOS loader in 64-bit mode: starts a slot of the disk that the BIOS started.
 #include "boot/loader/bios/bios.hpp"
 #include "boot/loader/disk_store.hpp"
+#include "boot/loader/mailbox.hpp"
 #include "boot/loader/pool.hpp"
 #include "boot/loader/serial.hpp"
 #include "boot/loader/slot_key.hpp"
@@ -31,15 +32,6 @@ uint64_t allocate(uint64_t bytes, uint64_t, uint64_t) { return pool.take(bytes);
     x86::halt_for_ever();
 }
 
-boot::Mailbox take_mailbox()
-{
-    auto* there = reinterpret_cast<boot::Mailbox*>(boot::mailbox_physical);
-    const boot::Mailbox copy = *there;
-    if (copy.is_sound())
-        there->magic = 0;
-    return copy;
-}
-
 [[noreturn]] void start(uint8_t drive)
 {
     serial_start();
@@ -63,10 +55,7 @@ boot::Mailbox take_mailbox()
     boot::Handover& handover = handover_in(loaded.work);
     begin_handover(handover, "BIOS disk", loaded);
     handover.slot = slot;
-    for (uint32_t i = 0; i < memory_map.range_count; ++i)
-        handover.ranges[i] = memory_map.ranges[i];
-    handover.range_count = memory_map.range_count;
-    handover.ranges_dropped = memory_map.ranges_dropped;
+    copy_ranges(handover, memory_map);
     enter_core(loaded.work, loaded.core);
 }
 

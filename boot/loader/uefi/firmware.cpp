@@ -146,15 +146,6 @@ const char* open_boot_disk(Disk& disk)
     return nullptr;
 }
 
-boot::Mailbox take_mailbox()
-{
-    auto* there = reinterpret_cast<boot::Mailbox*>(boot::mailbox_physical);
-    const boot::Mailbox copy = *there;
-    if (copy.is_sound())
-        there->magic = 0;
-    return copy;
-}
-
 void describe_firmware(boot::Handover& handover)
 {
     narrow(handover.firmware.data(), handover.firmware.size(), firmware.system->vendor, handover.firmware.size());

@@ -18,8 +18,6 @@ void say(const char* text);
 
 // The disk with the partition that this program was started from. Null, or why there is none.
 [[nodiscard]] const char* open_boot_disk(Disk& disk);
-// What the last run left, if it is still there; it is there no longer afterwards.
-[[nodiscard]] boot::Mailbox take_mailbox();
 
 // Vendor, tables, command line.
 void describe_firmware(boot::Handover& handover);

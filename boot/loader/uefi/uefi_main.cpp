@@ -2,6 +2,7 @@
 // bulkhead.efi: starts the image that it carries in its section .slot or, without one, a slot of the
 // disk that it was started from. What is wrong is said on the firmware's console, graphic or serial.
 #include "boot/loader/disk_store.hpp"
+#include "boot/loader/mailbox.hpp"
 #include "boot/loader/slot_key.hpp"
 #include "boot/loader/uefi/firmware.hpp"
 
