@@ -23,17 +23,34 @@ Result<Vcpu*> find_vcpu(Partition& self, uint32_t number)
 
 }  // namespace
 
-Result<uint32_t> find_free_port(const EventTable& table)
+// A closed port may still stand in a queue of the FIFO form: nobody gets it until the guest has taken
+// it out.
+static bool is_in_queue(const Partition& partition, uint32_t port)
 {
+    if (!partition.events.fifo.in_use.load(std::memory_order_relaxed))
+        return false;
+    const EventWord* const word = fifo_word(partition, port);
+    return word != nullptr && (word->load(std::memory_order_relaxed) & fifo::linked) != 0;
+}
+
+Result<uint32_t> find_free_port(const Partition& partition)
+{
+    const EventTable& table = partition.events;
     for (uint32_t word = 0; word < table.count / 64; ++word) {
-        if (table.free[word] != 0)
-            return word * 64 + static_cast<uint32_t>(std::countr_zero(table.free[word]));
+        for (uint64_t free = table.free[word]; free != 0; free &= free - 1) {
+            const uint32_t port = word * 64 + static_cast<uint32_t>(std::countr_zero(free));
+            if (!is_in_queue(partition, port))
+                return port;
+        }
     }
     return fail(XEN_ENOSPC);
 }
 
-void open_port(EventTable& table, uint32_t port, EventChannel channel)
+void open_port(Partition& partition, uint32_t port, EventChannel channel)
 {
+    EventTable& table = partition.events;
+    if (table.fifo.in_use.load(std::memory_order_relaxed))
+        open_fifo_port(partition, port);
     table.free[port / 64] &= ~(uint64_t{1} << (port % 64));
     store_channel(table, port, channel);
 }
@@ -43,8 +60,8 @@ Result<> alloc_unbound(Partition& self, evtchn_alloc_unbound& request)
     TRY_VOID(check_self(self, request.dom));
     const uint16_t remote = request.remote_dom == DOMID_SELF ? self.id.raw() : request.remote_dom;
     const LockGuard guard(self.events.lock);
-    request.port = TRY(find_free_port(self.events));
-    open_port(self.events, request.port, {PortState::unbound, 0, remote, 0});
+    request.port = TRY(find_free_port(self));
+    open_port(self, request.port, {PortState::unbound, 0, remote, 0});
     return {};
 }
 
@@ -57,12 +74,12 @@ Result<> bind_interdomain(Partition& self, evtchn_bind_interdomain& request)
         return fail(XEN_ESRCH);
 
     const EventPairGuard guard(self, *remote);
-    const uint32_t port = TRY(find_free_port(self.events));
+    const uint32_t port = TRY(find_free_port(self));
     const uint32_t remote_port = TRY(check_port(remote->events, request.remote_port));
     const EventChannel peer = load_channel(remote->events, remote_port);
     if (peer.state != PortState::unbound || DomainId(peer.domain) != self.id)
         return fail(XEN_EINVAL);
-    open_port(self.events, port, {PortState::interdomain, 0, remote->id.raw(), remote_port});
+    open_port(self, port, {PortState::interdomain, 0, remote->id.raw(), remote_port});
     store_channel(remote->events, remote_port, {PortState::interdomain, peer.vcpu, self.id.raw(), port});
     // The peer may have sent before there was anybody to receive it.
     raise_event(self, port, self.vcpus[0]);
@@ -79,10 +96,10 @@ void open_static_port(Partition& partition, Port port, Partition& peer, Port pee
         return;
     const EventChannel there = load_channel(peer.events, peer_port.raw());
     if (there.state != PortState::unbound || DomainId(there.domain) != partition.id) {
-        open_port(partition.events, port.raw(), {PortState::unbound, 0, peer.id.raw(), 0});
+        open_port(partition, port.raw(), {PortState::unbound, 0, peer.id.raw(), 0});
         return;
     }
-    open_port(partition.events, port.raw(), {PortState::interdomain, 0, peer.id.raw(), peer_port.raw()});
+    open_port(partition, port.raw(), {PortState::interdomain, 0, peer.id.raw(), peer_port.raw()});
     store_channel(peer.events, peer_port.raw(),
                   {PortState::interdomain, there.vcpu, partition.id.raw(), port.raw()});
     // Neither knows what the other's former life had sent, or failed to send.
@@ -100,8 +117,8 @@ Result<> bind_virq(Partition& self, evtchn_bind_virq& request)
     const LockGuard guard(self.events.lock);
     if (vcpu.virq_port[virq] != 0)
         return fail(XEN_EEXIST);
-    request.port = TRY(find_free_port(self.events));
-    open_port(self.events, request.port,
+    request.port = TRY(find_free_port(self));
+    open_port(self, request.port,
               {PortState::virq, static_cast<uint8_t>(vcpu.number.raw()), 0, static_cast<uint32_t>(virq)});
     vcpu.virq_port[virq] = static_cast<uint16_t>(request.port);
     return {};
@@ -111,8 +128,8 @@ Result<> bind_ipi(Partition& self, evtchn_bind_ipi& request)
 {
     const Vcpu& vcpu = *TRY(find_vcpu(self, request.vcpu));
     const LockGuard guard(self.events.lock);
-    request.port = TRY(find_free_port(self.events));
-    open_port(self.events, request.port, {PortState::ipi, static_cast<uint8_t>(vcpu.number.raw()), 0, 0});
+    request.port = TRY(find_free_port(self));
+    open_port(self, request.port, {PortState::ipi, static_cast<uint8_t>(vcpu.number.raw()), 0, 0});
     return {};
 }
 
@@ -175,6 +192,10 @@ Result<> unmask_port(Partition& self, const evtchn_unmask& request)
     const uint32_t port = TRY(check_port(self.events, request.port));
     const LockGuard guard(self.events.lock);
     const EventChannel channel = load_channel(self.events, port);
+    if (self.events.fifo.in_use.load(std::memory_order_relaxed)) {
+        unmask_fifo(self, port, self.vcpus[channel.vcpu]);
+        return {};
+    }
     const uint32_t word = port / 64;
     const uint64_t bit = uint64_t{1} << (port % 64);
     const uint64_t word_bit = uint64_t{1} << word;

@@ -27,6 +27,14 @@ namespace {
     return 0;
 }
 
+// A vCPU of the partition sends to another one of it, or to itself.
+[[gnu::noinline]] long send_fifo(Partition& self, uint32_t port, const EventChannel& channel)
+{
+    const LockGuard guard(self.events.lock);
+    raise_event(self, port, self.vcpus[channel.vcpu]);
+    return 0;
+}
+
 [[gnu::always_inline]] inline long send(Vcpu& vcpu, GuestVirtual argument)
 {
     uint32_t wanted;                                  // evtchn_send has nothing but the port
@@ -40,7 +48,9 @@ namespace {
     const EventChannel channel = load_channel(self.events, port);
     switch (channel.state) {
     [[likely]] case PortState::ipi:
-        raise_event(self, port, self.vcpus[channel.vcpu]);
+        if (self.events.fifo.in_use.load(std::memory_order_relaxed))
+            return send_fifo(self, port, channel);
+        raise_two_level(self, port, self.vcpus[channel.vcpu]);
         return 0;
     case PortState::interdomain:
         return send_to_peer(self, port, channel);
@@ -102,7 +112,10 @@ long reset(Vcpu& vcpu, GuestVirtual argument)
     Partition& self = *vcpu.partition;
     if (const Result<> own = check_self(self, request.dom); !own.has_value())
         return negative(own.error());
-    return close_some_ports(self) ? 0 : hypercall_continue;
+    if (!close_some_ports(self))
+        return hypercall_continue;
+    drop_fifo(self);
+    return 0;
 }
 
 [[gnu::noinline]] long other_operation(Vcpu& vcpu, uint32_t operation, GuestVirtual argument)
@@ -128,8 +141,13 @@ long reset(Vcpu& vcpu, GuestVirtual argument)
         return run(vcpu, argument, unmask_port);
     case EVTCHNOP_reset:
         return reset(vcpu, argument);
+    case EVTCHNOP_init_control:
+        return run(vcpu, argument, init_fifo_control);
+    case EVTCHNOP_expand_array:
+        return run(vcpu, argument, expand_fifo_array);
+    case EVTCHNOP_set_priority:
+        return run(vcpu, argument, set_fifo_priority);
     default:
-        // The FIFO form too: guests then stay with two levels.
         return negative(XEN_ENOSYS);
     }
 }

@@ -11,6 +11,8 @@ constexpr uint32_t ports_a_slice = 128;
 
 void clear_pending(Partition& partition, uint32_t port)
 {
+    if (partition.events.fifo.in_use.load(std::memory_order_relaxed))
+        return close_fifo_port(partition, port);
     const uint64_t bit = uint64_t{1} << (port % 64);
     std::atomic_ref(partition.shared->evtchn_pending[port / 64]).fetch_and(~bit, std::memory_order_relaxed);
 }
@@ -86,6 +88,7 @@ bool reset_events(Partition& partition)
 {
     if (!close_some_ports(partition))
         return false;
+    drop_fifo(partition);
     EventTable& table = partition.events;
     const LockGuard guard(table.lock);
     table.handler_count = 0;

@@ -98,7 +98,7 @@ void poke_vcpu(const Vcpu& target);
 
 // Sets the port's bits in the order of the ABI and tells the vCPU. Under the table's lock, or by a
 // running vCPU of the partition for one of its own ports.
-[[gnu::always_inline]] inline void raise_event(Partition& partition, uint32_t port, Vcpu& target)
+[[gnu::always_inline]] inline void raise_two_level(Partition& partition, uint32_t port, Vcpu& target)
 {
     shared_info_t& shared = *partition.shared;
     const uint32_t word = port / 64;
@@ -117,12 +117,20 @@ void poke_vcpu(const Vcpu& target);
         wake_pollers(partition, port);
 }
 
+// In the form that the guest uses. Under the table's lock.
+[[gnu::always_inline]] inline void raise_event(Partition& partition, uint32_t port, Vcpu& target)
+{
+    if (partition.events.fifo.in_use.load(std::memory_order_relaxed)) [[unlikely]]
+        return raise_fifo(partition, port, target);
+    raise_two_level(partition, port, target);
+}
+
 // --- Operations; each takes the locks that it needs ------------------------------------------------
 
 // The lowest free port; XEN_ENOSPC. Lock held.
-Result<uint32_t> find_free_port(const EventTable& table);
+Result<uint32_t> find_free_port(const Partition& partition);
 // Makes a free port one of the given kind. Lock held.
-void open_port(EventTable& table, uint32_t port, EventChannel channel);
+void open_port(Partition& partition, uint32_t port, EventChannel channel);
 
 enum class CloseResult : uint8_t {
     closed,

@@ -20,6 +20,7 @@ void init_events(std::span<Partition> partitions)
         table.count = event_ports;
         table.free.fill(~uint64_t{0});
         table.free[0] &= ~uint64_t{1};                // port 0 means "none"
+        init_fifo(partition);
     }
 }
 
@@ -69,11 +70,11 @@ Result<Port> bind_core_port(Partition& partition, Port wanted, CorePortHandler h
     if (wanted.raw() >= table.count)
         return fail(XEN_EINVAL);
     const LockGuard guard(table.lock);
-    const uint32_t port = wanted.raw() != 0 ? wanted.raw() : TRY(find_free_port(table));
+    const uint32_t port = wanted.raw() != 0 ? wanted.raw() : TRY(find_free_port(partition));
     if (load_channel(table, port).state != PortState::closed)
         return fail(XEN_EBUSY);
     const uint32_t index = TRY(handler_index(table, handler));
-    open_port(table, port, {PortState::core, 0, 0, index});
+    open_port(partition, port, {PortState::core, 0, 0, index});
     return Port(port);
 }
 
@@ -140,6 +141,25 @@ void move_vcpu_info(Vcpu& vcpu, vcpu_info_t* to)
     std::atomic_ref(to->evtchn_upcall_pending).store(1, std::memory_order_relaxed);
 }
 
+bool is_port_pending(const Partition& partition, uint32_t port)
+{
+    if (partition.events.fifo.in_use.load(std::memory_order_relaxed)) {
+        const EventWord* const word = fifo_word(partition, port);
+        return word != nullptr && (word->load(std::memory_order_relaxed) & fifo::pending) != 0;
+    }
+    const xen_ulong_t word = __atomic_load_n(&partition.shared->evtchn_pending[port / 64], __ATOMIC_RELAXED);
+    return (word >> (port % 64) & 1) != 0;
+}
+
+static bool is_port_masked(const Partition& partition, uint32_t port)
+{
+    if (partition.events.fifo.in_use.load(std::memory_order_relaxed)) {
+        const EventWord* const word = fifo_word(partition, port);
+        return word == nullptr || (word->load(std::memory_order_relaxed) & fifo::masked) != 0;
+    }
+    return (partition.shared->evtchn_mask[port / 64] >> (port % 64) & 1) != 0;
+}
+
 // --- For the monitor --------------------------------------------------------------------------------
 
 PortInfo event_port_info(const Partition& partition, Port port)
@@ -147,15 +167,13 @@ PortInfo event_port_info(const Partition& partition, Port port)
     if (port.raw() >= partition.events.count)
         return {};
     const EventChannel channel = load_channel(partition.events, port.raw());
-    const uint32_t word = port.raw() / 64;
-    const uint64_t bit = uint64_t{1} << (port.raw() % 64);
     return {
         .state = channel.state,
         .vcpu = channel.vcpu,
         .peer_domain = DomainId(channel.domain),
         .peer = channel.state == PortState::core ? 0 : channel.peer,
-        .pending = (partition.shared->evtchn_pending[word] & bit) != 0,
-        .masked = (partition.shared->evtchn_mask[word] & bit) != 0,
+        .pending = is_port_pending(partition, port.raw()),
+        .masked = is_port_masked(partition, port.raw()),
     };
 }
 

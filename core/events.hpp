@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Event channels of one partition (2-level ABI): what the rest of the core needs of them.
+// Event channels of one partition, in the 2-level or the FIFO form (core/event_fifo.hpp): what the rest
+// of the core needs of them.
 //
 // Domain 0 is the core: a port whose peer is domain 0 may be a core port, whose events call a handler
 // here instead of reaching a partition. Source: xen/include/public/event_channel.h.
 #pragma once
 
+#include "core/event_fifo.hpp"
 #include "core/result.hpp"
 #include "core/spinlock.hpp"
 #include "core/types.hpp"
@@ -40,6 +42,7 @@ struct EventTable {
     std::array<uint64_t, event_ports / 64> free;     // bit set: port is free; port 0 never is
     std::array<CorePortHandler, core_port_handlers> handlers;
     uint32_t handler_count;
+    FifoEvents fifo;
 };
 
 // Makes the tables of all partitions, every port free. Start-up only.
@@ -80,6 +83,9 @@ void stop_polling(Vcpu& vcpu);
 void move_vcpu_info(Vcpu& vcpu, vcpu_info_t* to);
 
 enum class PortState : uint8_t { closed, unbound, interdomain, virq, ipi, core };
+
+// By the guest's own word or bit. No lock is needed.
+[[nodiscard]] bool is_port_pending(const Partition& partition, uint32_t port);
 
 // For the monitor; a consistent look at one port.
 struct PortInfo {

@@ -49,9 +49,7 @@ long block(Vcpu& vcpu)
 // The guest writes these words too, at any time.
 bool is_pending(const Partition& partition, uint32_t checked_port)
 {
-    const uint64_t port = machine::nospec_index(checked_port, event_ports);
-    const xen_ulong_t word = __atomic_load_n(&partition.shared->evtchn_pending[port / 64], __ATOMIC_RELAXED);
-    return ((word >> (port % 64)) & 1) != 0;
+    return is_port_pending(partition, static_cast<uint32_t>(machine::nospec_index(checked_port, event_ports)));
 }
 
 using Ports = std::array<evtchn_port_t, poll_ports_at_most>;

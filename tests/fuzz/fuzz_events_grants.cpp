@@ -15,6 +15,7 @@
 #include "core/event_bind.cpp"
 #include "core/event_channel_op.cpp"
 #include "core/event_close.cpp"
+#include "core/event_fifo.cpp"
 #include "core/events.cpp"
 #include "core/hypercall.cpp"
 #include "core/hypercall_names.cpp"

@@ -8,9 +8,34 @@
 #include "fake_core.hpp"
 #include "fake_world.hpp"
 
+#include <map>
+
+namespace bulkhead {
+
+namespace fake {
+inline std::map<uint64_t, int> writable_frames;      // references that the event code holds
+inline bool frames_refused;
+}  // namespace fake
+
+inline Result<> get_writable_frame(Mfn frame, DomainId)
+{
+    if (fake::frames_refused)
+        return fail(XEN_EBUSY);
+    ++fake::writable_frames[frame.raw()];
+    return {};
+}
+inline void put_writable_frame(Mfn frame)
+{
+    if (--fake::writable_frames[frame.raw()] == 0)
+        fake::writable_frames.erase(frame.raw());
+}
+
+}  // namespace bulkhead
+
 #include "core/event_bind.cpp"
 #include "core/event_channel_op.cpp"
 #include "core/event_close.cpp"
+#include "core/event_fifo.cpp"
 #include "core/events.cpp"
 #include "event_invariants.hpp"
 
@@ -29,6 +54,8 @@ struct EventFixture : Utest {
     void setup() override
     {
         fake::reset_core();
+        fake::writable_frames.clear();
+        fake::frames_refused = false;
         world = std::make_unique<fake::World>(3, uint16_t{3});
         init_events(world->partitions);
         fake::map_guest(record_at, record);

@@ -21,6 +21,10 @@ struct Watchdog {
 std::vector<Watchdog> watchdogs;
 }  // namespace
 
+bool is_port_pending(const Partition& partition, uint32_t port)
+{
+    return (partition.shared->evtchn_pending[port / 64] >> (port % 64) & 1) != 0;
+}
 void check_watchdogs(Nanoseconds) {}
 void wake_home(Partition&) {}
 void shut_down(Partition&, uint32_t reason) { shutdowns.push_back(reason); }
