@@ -192,6 +192,12 @@ private:
             put(record);
             break;
         }
+        case EVTCHNOP_init_control:
+            put(evtchn_init_control{any_frame().raw(), input_.number(20) * 256, input_.number(3), 0, {}});
+            break;
+        case EVTCHNOP_expand_array:
+            put(evtchn_expand_array{any_frame().raw()});
+            break;
         case EVTCHNOP_reset:
             put(evtchn_reset{input_.domain()});
             break;
