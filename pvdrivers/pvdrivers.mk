@@ -24,7 +24,8 @@ RUNTIME_OBJECTS := $(RUNTIME_SOURCES:%=$(B)/%.o) $(patsubst %,$(B)/pvdrivers/lib
 RUNTIME         := $(B)/pvdrivers/libbulkhead.a
 
 # The headers come with the library, so every object waits for both.
-$(PVDRIVERS_LIBC): pvdrivers/runtime/libc/build-newlib $(DEPS)/setup/toolchain.mk
+$(DEPS)/src/newlib/.sum: $(DEPS)/setup/toolchain.mk ;
+$(PVDRIVERS_LIBC): pvdrivers/runtime/libc/build-newlib $(DEPS)/src/newlib/.sum
 	$(call say,NEWLIB,$(B)/newlib)
 	$(Q)MAKEFLAGS= pvdrivers/runtime/libc/build-newlib $(DEPS)/src/newlib $(B)/newlib && touch $@
 
@@ -65,6 +66,7 @@ $(B)/pvdrivers/%.elf: $(B)/pvdrivers/%.debug
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
 $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
+$(eval $(call program,plc,pvdrivers/plc/plc.cpp))
 
 PVDRIVERS_ELFS := $(PVDRIVERS_NAMES:%=$(B)/pvdrivers/%.elf)
 
