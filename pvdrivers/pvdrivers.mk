@@ -20,7 +20,8 @@ PVDRIVERS_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 --gc
 # --- Runtime ----------------------------------------------------------------
 
 RUNTIME_SOURCES := $(wildcard pvdrivers/runtime/*.cpp pvdrivers/runtime/*.S pvdrivers/runtime/libc/*.cpp)
-RUNTIME_OBJECTS := $(RUNTIME_SOURCES:%=$(B)/%.o) $(patsubst %,$(B)/pvdrivers/libfdt/%.o,fdt fdt_ro)
+RUNTIME_OBJECTS := $(RUNTIME_SOURCES:%=$(B)/%.o) $(patsubst %,$(B)/pvdrivers/libfdt/%.o,fdt fdt_ro) \
+            $(patsubst %,$(B)/pvdrivers/libstdc++/%.o,tree hashtable_c++0x list)
 RUNTIME         := $(B)/pvdrivers/libbulkhead.a
 
 # The headers come with the library, so every object waits for both.
@@ -45,34 +46,54 @@ $(B)/pvdrivers/libfdt/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk | $
 	$(call say,PVCC,libfdt $*.c)
 	$(Q)$(CC) $(PVDRIVERS_CFLAGS) -w -c $(DEPS)/src/libfdt/$*.c -o $@
 
+# The parts of libstdc++'s library that stand alone: the trees, hash tables and lists of the containers.
+$(B)/pvdrivers/libstdc++/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk
+	@mkdir -p $(@D)
+	$(Q)$(AR) p $$($(CXX) -print-file-name=libstdc++.a) $*.o > $@
+
 $(RUNTIME): $(RUNTIME_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 # --- Programs ---------------------------------------------------------------
 # $(call program,NAME,SOURCES,OBJECTS AND ARCHIVES BESIDE THEM): the third is for programs with a library
-# of their own. Flags for one program: $(B)/pvdrivers/NAME/%: PVDRIVERS_CODE += -mavx2
+# of their own. Flags for one folder: $(B)/pvdrivers/NAME/%: PVDRIVERS_CODE += -mavx2
 
 PVDRIVERS_NAMES :=
 define program
 PVDRIVERS_NAMES += $(1)
-$(B)/pvdrivers/$(1).debug: $(patsubst %,$(B)/%.o,$(2)) $(3) $(RUNTIME) $(PVDRIVERS_LIBC) pvdrivers/runtime/runtime.lds
-	$$(call say,PVLD,$$@)
-	$$(Q)$$(LD) $$(PVDRIVERS_LDFLAGS) -o $$@ $$(filter %.o,$$^) --start-group $$(filter %.a,$$^) \
-	    $(B)/newlib/lib/libm.a $$(LIBGCC) --end-group
+$(B)/pvdrivers/$(1).debug: $(patsubst %,$(B)/%.o,$(2)) $(3)
 endef
-
-$(B)/pvdrivers/%.elf: $(B)/pvdrivers/%.debug
-	$(Q)$(OBJCOPY) --strip-all $< $@
 
 $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
 $(eval $(call program,plc,pvdrivers/plc/plc.cpp))
 
-PVDRIVERS_ELFS := $(PVDRIVERS_NAMES:%=$(B)/pvdrivers/%.elf)
+# Programs that test the runtime are one source file each, beside shared ones.
+PROGRAM_TESTS := runtime_checks misbehave
+$(B)/tests/programs/runtime_checks.debug: $(B)/tests/programs/vectors.cpp.o
 
-.PHONY: pvdrivers
-.SECONDARY: $(PVDRIVERS_NAMES:%=$(B)/pvdrivers/%.debug)
+$(B)/tests/programs/%.cpp.o: tests/programs/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVCXX,$<)
+	$(Q)$(CXX) $(PVDRIVERS_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(PROGRAM_TESTS:%=$(B)/tests/programs/%.debug): $(B)/tests/programs/%.debug: $(B)/tests/programs/%.cpp.o
+
+PVDRIVERS_ELFS := $(PVDRIVERS_NAMES:%=$(B)/pvdrivers/%.elf)
+PROGRAM_TEST_ELFS := $(PROGRAM_TESTS:%=$(B)/tests/programs/%.elf)
+
+$(PVDRIVERS_ELFS:.elf=.debug) $(PROGRAM_TEST_ELFS:.elf=.debug): $(RUNTIME) $(PVDRIVERS_LIBC) pvdrivers/runtime/runtime.lds
+	$(call say,PVLD,$@)
+	$(Q)$(LD) $(PVDRIVERS_LDFLAGS) -o $@ $(filter %.o,$^) --start-group $(filter %.a,$^) \
+	    $(B)/newlib/lib/libm.a $(LIBGCC) --end-group
+
+%.elf: %.debug
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+.PHONY: pvdrivers programs
+.SECONDARY: $(PVDRIVERS_ELFS:.elf=.debug) $(PROGRAM_TEST_ELFS:.elf=.debug)
 #: make pvdrivers    programs of ring 3: build/pvdrivers/NAME.elf
 pvdrivers: $(PVDRIVERS_ELFS)
+programs: $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
--include $(RUNTIME_OBJECTS:.o=.o.d) $(wildcard $(B)/pvdrivers/*/*.d)
+-include $(RUNTIME_OBJECTS:.o=.o.d) $(wildcard $(B)/pvdrivers/*/*.d $(B)/tests/programs/*.d)

@@ -6,6 +6,8 @@
 
 #include <bulkhead/traps.hpp>
 
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
 #include <malloc.h>
 #include <new>
@@ -49,7 +51,15 @@ namespace std {
 [[noreturn]] void __throw_logic_error(const char* what) { bulkhead::crash("logic error: %s", what); }
 [[noreturn]] void __throw_invalid_argument(const char* what) { bulkhead::crash("invalid argument: %s", what); }
 [[noreturn]] void __throw_out_of_range(const char* what) { bulkhead::crash("out of range: %s", what); }
-[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { bulkhead::crash("out of range: %s", what); }
+[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...)
+{
+    char text[160];
+    va_list arguments;
+    va_start(arguments, what);
+    vsniprintf(text, sizeof(text), what, arguments);
+    va_end(arguments);
+    bulkhead::crash("out of range: %s", text);
+}
 [[noreturn]] void __throw_runtime_error(const char* what) { bulkhead::crash("runtime error: %s", what); }
 [[noreturn]] void __throw_bad_alloc() { bulkhead::crash("no memory"); }
 [[noreturn]] void __throw_bad_array_new_length() { bulkhead::crash("an array of impossible length"); }

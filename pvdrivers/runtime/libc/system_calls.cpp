@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/times.h>
