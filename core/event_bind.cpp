@@ -3,6 +3,7 @@
 #include "core/domain_argument.hpp"
 #include "core/event_operations.hpp"
 #include "core/event_table.hpp"
+#include "core/shared_memory.hpp"
 
 namespace bulkhead {
 
@@ -67,6 +68,10 @@ Result<> alloc_unbound(Partition& self, evtchn_alloc_unbound& request)
 
 Result<> bind_interdomain(Partition& self, evtchn_bind_interdomain& request)
 {
+    if (request.remote_dom == 0) {
+        request.local_port = TRY(bind_bell(self, request.remote_port));
+        return {};
+    }
     Partition* remote = &self;
     if (request.remote_dom != DOMID_SELF)
         remote = find_partition(DomainId(request.remote_dom));
@@ -167,6 +172,11 @@ Result<> port_status(Partition& self, evtchn_status& request)
         request.status = EVTCHNSTAT_interdomain;
         request.u.interdomain.dom = 0;
         request.u.interdomain.port = port;
+        break;
+    case PortState::bell:
+        request.status = EVTCHNSTAT_interdomain;
+        request.u.interdomain.dom = 0;
+        request.u.interdomain.port = channel.peer;
         break;
     }
     return {};

@@ -5,6 +5,7 @@
 #include "core/domain_argument.hpp"
 #include "core/event_operations.hpp"
 #include "core/event_table.hpp"
+#include "core/shared_memory.hpp"
 #include "core/hypercall.hpp"
 #include "machine/guest_inline.hpp"
 #include "machine/memory.hpp"
@@ -56,6 +57,9 @@ namespace {
         return send_to_peer(self, port, channel);
     case PortState::core:
         self.events.handlers[channel.peer](self, Port(port));
+        return 0;
+    case PortState::bell:
+        ring_bell(self, channel.peer);
         return 0;
     case PortState::unbound:
         return 0;                                     // who binds later is told then

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The end of a port: its own, and that of its peer's connection.
 #include "core/event_table.hpp"
+#include "core/shared_memory.hpp"
 
 namespace bulkhead {
 
@@ -60,6 +61,8 @@ CloseResult close_port(Partition& partition, uint32_t port)
         unbind_peer(partition, *peer, channel.peer);
     } else if (channel.state == PortState::virq) {
         unbind_virq(partition, port, channel);
+    } else if (channel.state == PortState::bell) {
+        unbind_bell(partition, channel.peer);
     }
     clear_pending(partition, port);
     store_channel(table, port, {});

@@ -192,6 +192,8 @@ const char* port_state_name(PortState state)
         return "ipi";
     case PortState::core:
         return "core";
+    case PortState::bell:
+        return "bell";
     }
     return "?";
 }

@@ -22,7 +22,7 @@ extern uint64_t installed_end;
 // The entry of any frame number below machine::frame_limit; its owner tells whether it is anybody's.
 [[nodiscard]] inline FrameEntry& entry_of(Mfn number) { return machine::frame_entries()[number.raw()]; }
 
-// Null: no frame of that owner. Domain 0 owns none.
+// Null: no frame of that owner. Domain 0 owns, beside what is nobody's, the memory that partitions share.
 [[nodiscard]] inline FrameEntry* find(Mfn number, DomainId owner)
 {
     if (number.raw() >= machine::frame_limit) [[unlikely]]

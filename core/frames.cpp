@@ -214,6 +214,14 @@ void init_shared_frame(Mfn number, DomainId owner, SharedAccess access)
     memory.shared[memory.shared_count++] = {number, 1};
 }
 
+void init_core_frame(Mfn number)
+{
+    back_tables(number, 1);
+    FrameEntry& entry = frame::entry_of(number);
+    ASSERT(entry.owner() == DomainId(0) && entry.state.load(std::memory_order_relaxed) == 0);
+    entry.state.store(frame::shared_state, std::memory_order_release);
+}
+
 FrameRun initial_run(const PvMemory& memory, Pfn pfn, uint64_t most)
 {
     uint64_t left = pfn.raw();

@@ -90,6 +90,10 @@ void init_frames(Partition& partition);
 enum class SharedAccess : uint8_t { writable, read_only };
 void init_shared_frame(Mfn frame, DomainId owner, SharedAccess access = SharedAccess::writable);
 
+// Start-up: a frame of the core's own memory that partitions may map by a grant of domain 0. Its
+// references are taken with domain 0 as the owner. It is never anything but writable.
+void init_core_frame(Mfn frame);
+
 // The frame behind a partition's own frame number at start (before the guest changes anything);
 // invalid_mfn beyond its memory.
 [[nodiscard]] Mfn initial_frame(const PvMemory& memory, Pfn pfn);

@@ -6,7 +6,9 @@
 #include "core/grant_mappings.hpp"
 #include "core/grant_operations.hpp"
 #include "core/grant_pin.hpp"
+#include "core/frames.hpp"
 #include "core/pv/grant_mapping.hpp"
+#include "core/shared_memory.hpp"
 #include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
 
@@ -70,20 +72,43 @@ GrantStatus map_with_handle(Vcpu& vcpu, Partition& granter, const gnttab_map_gra
     return GNTST_okay;
 }
 
+// Memory that the plan lets partitions share: there is no granter who could take it back, so the
+// frame's reference is all that the mapping holds.
+GrantStatus map_shared_with_handle(Vcpu& vcpu, const gnttab_map_grant_ref_t& record, GrantMapping& mapping)
+{
+    const bool write = (record.flags & GNTMAP_readonly) == 0;
+    const Result<Mfn> frame = shared_frame(*vcpu.partition, record.ref, write);
+    if (!frame.has_value())
+        return frame.error() == XEN_EPERM ? GNTST_general_error : GNTST_bad_gntref;
+    const Result<> held = write ? get_writable_frame(*frame, DomainId(0)) : get_frame(*frame, DomainId(0));
+    if (!held.has_value())
+        return GNTST_general_error;
+    if (const GrantStatus status = map_frame(vcpu, record, *frame); status != GNTST_okay) {
+        drop_frame(*frame, write);
+        return status;
+    }
+    mapping.frame = *frame;
+    mapping.ref = record.ref;
+    mapping.granter = DomainId(0);
+    mapping.flags = static_cast<uint8_t>(record.flags);
+    return GNTST_okay;
+}
+
 // The caller's `pages` lock is held.
 GrantStatus map_record(Vcpu& vcpu, gnttab_map_grant_ref_t& record)
 {
     if (const GrantStatus status = check_flags(record.flags); status != GNTST_okay)
         return status;
     Partition* granter = find_partition(DomainId(record.dom));
-    if (granter == nullptr)
+    if (granter == nullptr && record.dom != 0)
         return GNTST_bad_domain;
     GrantTable& table = vcpu.partition->grants;
     const uint32_t handle = reserve_handle(table);
     if (handle == no_handle)
         return GNTST_no_space;
     GrantMapping& mapping = table.mappings[handle];
-    const GrantStatus status = map_with_handle(vcpu, *granter, record, mapping);
+    const GrantStatus status = granter != nullptr ? map_with_handle(vcpu, *granter, record, mapping)
+                                                  : map_shared_with_handle(vcpu, record, mapping);
     if (status != GNTST_okay) {
         free_handle(table, handle);
         return status;

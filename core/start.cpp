@@ -20,6 +20,7 @@
 #include "core/pv/start_of_day.hpp"
 #include "core/schedule.hpp"
 #include "core/services.hpp"
+#include "core/shared_memory.hpp"
 #include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
 #include "machine/memory.hpp"
@@ -78,6 +79,7 @@ void core_main(const BootInfo& info)
     make_partitions(plan);
     init_start_of_day(plan);
     init_all_frames();
+    init_shared_memory(plan);
     init_events(all_partitions());
     init_grants(all_partitions());
     init_services();

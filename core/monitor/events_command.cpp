@@ -4,6 +4,7 @@
 #include "core/monitor/command.hpp"
 #include "core/monitor/format.hpp"
 #include "core/partition.hpp"
+#include "core/shared_memory.hpp"
 
 #include <algorithm>
 #include <array>
@@ -35,6 +36,9 @@ void put_peer(const PortInfo& info, TextOut& out)
         break;
     case PortState::core:
         out.put("the core");
+        break;
+    case PortState::bell:
+        out.print("shared memory %s", bell_name(info.peer));
         break;
     default:
         break;

@@ -12,6 +12,13 @@
 #include "tests/unit/grants/grant_fakes.hpp"
 #include "tests/unit/hypercall/other_handlers.hpp"
 
+namespace bulkhead {
+// No shared memory: tests/unit/events/test_shared_memory.cpp has it.
+Result<uint32_t> bind_bell(Partition&, uint32_t) { return fail(XEN_ESRCH); }
+void unbind_bell(const Partition&, uint32_t) {}
+void ring_bell(const Partition&, uint32_t) {}
+}  // namespace bulkhead
+
 #include "core/event_bind.cpp"
 #include "core/event_channel_op.cpp"
 #include "core/event_close.cpp"

@@ -34,6 +34,8 @@ inline const char* broken_port(const Partition& partition, uint32_t port)
         if (there.state != PortState::interdomain || there.domain != partition.id.raw() || there.peer != port)
             return "a connection has one end";
     }
+    if (channel.state == PortState::bell && channel.domain != 0)
+        return "a bell is not domain 0's";
     if (channel.state == PortState::virq && !is_bound_somewhere(partition, port, channel.peer))
         return "a virtual interrupt's port is not its vCPU's";
     return nullptr;

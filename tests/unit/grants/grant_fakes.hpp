@@ -91,6 +91,16 @@ inline Result<> replace_grant_entry(Vcpu& mapper, const GrantPlace& place, const
     }
     return {};
 }
+// One region: reference 8 gives this frame to partitions 1 (writes) and 2 (reads).
+inline Mfn shared_page = invalid_mfn;
+inline Result<Mfn> shared_frame(const Partition& member, uint32_t ref, bool write)
+{
+    if (ref != 8 || member.id.raw() > 2 || shared_page == invalid_mfn)
+        return fail(XEN_EINVAL);
+    if (write && member.id.raw() != 1)
+        return fail(XEN_EPERM);
+    return shared_page;
+}
 inline void flush_grant_mappings(Partition&)
 {
     const fake::Hold hold_tables(fake::tables);

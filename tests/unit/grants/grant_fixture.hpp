@@ -19,6 +19,7 @@ struct GrantFixture : Utest {
         fake::reset_frame_tables();
         fake::entries.clear();
         fake::grant_flushes = 0;
+        shared_page = invalid_mfn;
         world = std::make_unique<fake::World>(3);
         init_grants(world->partitions);
         for (Partition& each : world->partitions)

@@ -137,7 +137,7 @@ TEST(GrantMap, needs_a_mapping_of_the_host_and_of_it_alone)
 
 TEST(GrantMap, needs_a_granter)
 {
-    for (const domid_t domain : {domid_t{0}, domid_t{9}, domid_t{DOMID_SELF}, domid_t{DOMID_IO}}) {
+    for (const domid_t domain : {domid_t{9}, domid_t{DOMID_SELF}, domid_t{DOMID_IO}}) {
         Map map = request();
         map.dom = domain;
         LONGS_EQUAL(GNTST_bad_domain, run(map).status);
@@ -381,4 +381,40 @@ TEST(GrantMap, a_partition_that_was_left_out_has_no_grants_and_nothing_to_end)
     LONGS_EQUAL(0, grant_info(other[0], GrantRef(0)).flags);
     LONGS_EQUAL(GNTST_bad_gntref,
                 pin_grant(other[0], other[1], 0, false, GrantPurpose::map).status);
+}
+
+// --- Memory that the plan shares ----------------------------------------------------------------------
+
+TEST(GrantMap, shared_memory_is_mapped_by_its_members_as_the_plan_says)
+{
+    shared_page = fake::new_frame();
+    init_core_frame(shared_page);
+    const uint64_t at_rest = references(shared_page);
+    const auto ask = [&](size_t who, uint32_t flags, uint32_t ref = 8) {
+        be(who);
+        Map map = request(ref, flags);
+        map.dom = 0;
+        return run(map);
+    };
+    LONGS_EQUAL(GNTST_bad_gntref, ask(0, GNTMAP_host_map, 9).status);
+    LONGS_EQUAL(GNTST_bad_gntref, ask(2, GNTMAP_host_map | GNTMAP_readonly).status);
+    LONGS_EQUAL(GNTST_general_error, ask(1, GNTMAP_host_map).status);
+    LONGS_EQUAL(at_rest, references(shared_page));
+    const Map writer = ask(0, GNTMAP_host_map);
+    const Map reader = ask(1, GNTMAP_host_map | GNTMAP_readonly);
+    LONGS_EQUAL(GNTST_okay, writer.status);
+    LONGS_EQUAL(GNTST_okay, reader.status);
+    LONGS_EQUAL(at_rest + 2, references(shared_page));
+    LONGS_EQUAL(2, writers(shared_page));
+    LONGS_EQUAL(2, fake::entries.size());
+    // One unmaps, the life of the other ends.
+    be(0);
+    gnttab_unmap_grant_ref_t unmap{writer.host_addr, 0, writer.handle, 0};
+    LONGS_EQUAL(0, call(GNTTABOP_unmap_grant_ref, unmap));
+    LONGS_EQUAL(GNTST_okay, unmap.status);
+    while (!reset_grants(partition(1))) {
+    }
+    fake::entries.clear();
+    LONGS_EQUAL(at_rest, references(shared_page));
+    POINTERS_EQUAL(nullptr, first_foreign_holder(partition(0)));
 }

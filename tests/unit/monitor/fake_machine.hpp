@@ -148,6 +148,7 @@ inline Partition* find_partition(DomainId id)
 inline const char* request_start(Partition& p) { return fake::ask("start", p); }
 inline const char* request_stop(Partition& p) { return fake::ask("stop", p); }
 inline const char* request_restart(Partition& p) { return fake::ask("restart", p); }
+inline const char* bell_name(uint32_t bell) { return bell == 1 ? "process-image" : "?"; }
 inline const char* request_kill(Partition& p) { return fake::ask("kill", p); }
 inline const char* request_pause(Partition& p) { return fake::ask("pause", p); }
 inline const char* request_resume(Partition& p) { return fake::ask("resume", p); }
