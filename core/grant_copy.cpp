@@ -93,9 +93,12 @@ private:
         const GrantStatus target = hold(to_, record.dest, (record.flags & GNTCOPY_dest_gref) != 0);
         if (target != GNTST_okay)
             return target;
-        held_flags_ = record.flags;
+        // Parts of pages are checked each time, the long way.
+        held_flags_ = from_.is_part() || to_.is_part() ? nothing_held : record.flags;
         if (!stays_within_pages(record))
             return GNTST_bad_copy_arg;
+        if (!from_.allows(record.source.offset, record.len) || !to_.allows(record.dest.offset, record.len))
+            return GNTST_general_error;
         copy_between(to_.bytes(), from_.bytes(), record);
         return GNTST_okay;
     }

@@ -26,6 +26,12 @@ public:
         return named.u.gmfn == name_ && named.domid == domain_;
     }
     [[nodiscard]] uint8_t* bytes() const { return bytes_; }
+    // Less than the page was granted.
+    [[nodiscard]] bool is_part() const { return first_ != 0 || length_ != page_size; }
+    [[nodiscard]] bool allows(uint32_t offset, uint32_t length) const
+    {
+        return offset >= first_ && offset + length <= uint32_t{first_} + length_;
+    }
 
     // By frame number: the caller's own frames only, and only under this name.
     [[nodiscard]] GrantStatus hold_own(const Named& named)
@@ -50,11 +56,14 @@ public:
         if (pinned.status != GNTST_okay)
             return pinned.status;
         const GrantStatus status = hold(pinned.frame, *granter, named);
-        if (status == GNTST_okay)
-            granter_ = granter;
-        else
+        if (status != GNTST_okay) {
             unpin_grant(*granter, self_, named.u.ref, write);
-        return status;
+            return status;
+        }
+        granter_ = granter;
+        first_ = pinned.first_byte;
+        length_ = pinned.bytes;
+        return GNTST_okay;
     }
 
 private:
@@ -72,6 +81,8 @@ private:
         bytes_ = machine::frame_pointer<uint8_t>(number);
         name_ = named.u.gmfn;
         domain_ = named.domid;
+        first_ = 0;
+        length_ = page_size;
         return GNTST_okay;
     }
 
@@ -94,6 +105,8 @@ private:
     domid_t domain_ = 0;
     Partition* granter_ = nullptr;       // of a reference that is held
     Mfn frame_;
+    uint16_t first_ = 0;                 // the part of the page that was granted
+    uint16_t length_ = page_size;
 };
 
 }  // namespace bulkhead

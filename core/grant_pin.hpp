@@ -4,6 +4,7 @@
 // so what was checked is what is used. Only core/grant*.cpp include this.
 #pragma once
 
+#include "core/grant_v2.hpp"
 #include "core/partition.hpp"
 #include "machine/nospec.hpp"
 
@@ -30,9 +31,16 @@ constexpr uint64_t make(uint16_t flags, DomainId domain, Mfn frame)
 enum class GrantPurpose : uint8_t { copy, map };
 
 struct PinnedGrant {
-    GrantStatus status;                  // GNTST_okay, or why there is no pin
+    constexpr PinnedGrant(GrantStatus result, Mfn granted, uint16_t first = 0, uint16_t length = page_size)
+        : frame(granted), status(result), first_byte(first), bytes(length)
+    {
+    }
     Mfn frame;                           // as the entry said when it was pinned; not yet checked
+    GrantStatus status;                  // GNTST_okay, or why there is no pin
+    uint16_t first_byte;                 // what of the frame: less than all of it only for copies
+    uint16_t bytes;
 };
+static_assert(sizeof(PinnedGrant) == 16);
 
 // The granter may change the entry between our read and our write, for as long as it likes.
 inline constexpr int attempts_at_an_entry = 5;
@@ -60,6 +68,10 @@ template <class Entry>
     return {GNTST_general_error, invalid_mfn};
 }
 
+[[nodiscard]] PinnedGrant pin_entry_v2(GrantTable& table, DomainId holder, uint32_t ref, bool write,
+                                       GrantPurpose purpose);
+void clear_marks_v2(const GrantTable& table, uint32_t ref, GrantUse use, bool write);
+
 constexpr uint32_t one_pin(bool write) { return write ? 0x1'0001 : 1; }
 
 // With the granter's lock held; the holder is announced.
@@ -68,7 +80,7 @@ constexpr uint32_t one_pin(bool write) { return write ? 0x1'0001 : 1; }
 {
     // A closed table has no valid references.
     if (ref >= table.valid_refs) [[unlikely]]
-        return {GNTST_bad_gntref, invalid_mfn};
+        return pin_entry_v2(table, holder, ref, write, purpose);
     const uint64_t index = machine::nospec_index(ref, table.valid_refs);
     GrantUse& use = table.uses[index];
     if (use.pins() == UINT16_MAX) [[unlikely]]
@@ -95,6 +107,8 @@ constexpr uint32_t one_pin(bool write) { return write ? 0x1'0001 : 1; }
 {
     GrantUse& use = table.uses[ref];
     use.counts -= one_pin(write);
+    if (table.version == 2) [[unlikely]]
+        return clear_marks_v2(table, ref, use, write);
     clear_marks(table.entries[ref], use, write);
 }
 

@@ -1,52 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A partition's own table: its frames, sizes, version, and exchanging two of its entries.
-#include "core/domain_argument.hpp"
+// A partition's own table: its frames and their number, and exchanging two of its entries. Versions
+// are in grant_version.cpp.
 #include "core/grant_operations.hpp"
+#include "core/grant_own_table.hpp"
 #include "core/grant_pin.hpp"
 #include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
-
-#include <array>
 
 namespace bulkhead {
 
 namespace {
 
-constexpr uint32_t abi_version = 1;
-constexpr uint32_t frames_at_once = 64;
 constexpr uint32_t swaps_at_once = 16;
 constexpr int32_t cost_of_a_swap = 80;
-
-// The same judgement as check_self(), for operations that answer in their record.
-GrantStatus self_status(const Partition& self, domid_t domain)
-{
-    const Result<> result = check_self(self, domain);
-    if (result.has_value())
-        return GNTST_okay;
-    return result.error() == XEN_ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
-}
 
 void grow_table(GrantTable& table, uint32_t frames)
 {
     const LockGuard guard(table.lock);
     if (frames <= table.frames)
         return;
-    table.frames = frames;
-    table.valid_refs = frames * grant_entries_per_frame;
-}
-
-bool write_frames(const GrantTable& table, GuestVirtual to, uint32_t count)
-{
-    std::array<uint64_t, frames_at_once> list;
-    for (uint32_t at = 0; at < count;) {
-        uint32_t chunk = 0;
-        for (; chunk < list.size() && at + chunk < count; ++chunk)
-            list[chunk] = (table.first_frame + (at + chunk)).raw();
-        if (!machine::copy_to_guest(to + at * sizeof(uint64_t), list.data(), chunk * sizeof(uint64_t)))
-            return false;
-        at += chunk;
-    }
-    return true;
+    set_table_size(table, frames);
 }
 
 GrantStatus setup(Partition& self, const gnttab_setup_table_t& record)
@@ -58,7 +31,7 @@ GrantStatus setup(Partition& self, const gnttab_setup_table_t& record)
         return GNTST_general_error;
     grow_table(table, record.nr_frames);
     const GuestVirtual list(reinterpret_cast<uint64_t>(record.frame_list.p));
-    return write_frames(table, list, record.nr_frames) ? GNTST_okay : GNTST_bad_virt_addr;
+    return write_frames(table.first_frame, list, record.nr_frames) ? GNTST_okay : GNTST_bad_virt_addr;
 }
 
 // Reads the only record, lets `operation` answer in it, and writes it back.
@@ -75,20 +48,38 @@ long run(const HypercallArguments& arguments, Operation operation)
     return machine::write_guest(argument, record) ? 0 : negative(XEN_EFAULT);
 }
 
+template <class Word>
+void swap_words(Word& one, Word& other)
+{
+    const auto kept = one.load(std::memory_order_relaxed);
+    one.store(other.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    other.store(kept, std::memory_order_release);
+}
+
+// Nobody uses them, so their status is clear. Headers last: they are what others look at first.
+void swap_v2(const GrantTable& table, uint64_t first, uint64_t second)
+{
+    swap_words(entry_v2(table, first).part, entry_v2(table, second).part);
+    swap_words(entry_v2(table, first).frame, entry_v2(table, second).frame);
+    swap_words(entry_v2(table, first).header, entry_v2(table, second).header);
+}
+
 GrantStatus swap(GrantTable& table, uint32_t a, uint32_t b)
 {
     const LockGuard guard(table.lock);
-    if (a >= table.valid_refs || b >= table.valid_refs)
+    const uint32_t end = valid_references(table);
+    if (a >= end || b >= end)
         return GNTST_bad_gntref;
     if (a == b)
         return GNTST_okay;
-    const uint64_t first = machine::nospec_index(a, table.valid_refs);
-    const uint64_t second = machine::nospec_index(b, table.valid_refs);
+    const uint64_t first = machine::nospec_index(a, end);
+    const uint64_t second = machine::nospec_index(b, end);
     if (table.uses[first].pins() != 0 || table.uses[second].pins() != 0)
         return GNTST_eagain;
-    const uint64_t kept = table.entries[first].load(std::memory_order_relaxed);
-    table.entries[first].store(table.entries[second].load(std::memory_order_relaxed), std::memory_order_relaxed);
-    table.entries[second].store(kept, std::memory_order_release);
+    if (table.version == 1)
+        swap_words(table.entries[first], table.entries[second]);
+    else
+        swap_v2(table, first, second);
     return GNTST_okay;
 }
 
@@ -111,44 +102,6 @@ long query_grant_size(Vcpu& vcpu, HypercallArguments& arguments)
         }
         return status;
     });
-}
-
-// There are no status frames before version 2.
-long get_grant_status_frames(Vcpu& vcpu, HypercallArguments& arguments)
-{
-    Partition& self = *vcpu.partition;
-    return run<gnttab_get_status_frames_t>(arguments, [&](const auto& record) -> GrantStatus {
-        const GrantStatus status = self_status(self, record.dom);
-        return status == GNTST_okay ? GNTST_general_error : status;
-    });
-}
-
-long get_grant_version(Vcpu& vcpu, HypercallArguments& arguments)
-{
-    const GuestVirtual argument(arguments.value[1]);
-    gnttab_get_version_t record;
-    if (!machine::read_guest(record, argument))
-        return negative(XEN_EFAULT);
-    if (const Result<> own = check_self(*vcpu.partition, record.dom); !own.has_value())
-        return negative(own.error());
-    record.version = abi_version;
-    return machine::write_guest(argument, record) ? 0 : negative(XEN_EFAULT);
-}
-
-long set_grant_version(Vcpu&, HypercallArguments& arguments)
-{
-    const GuestVirtual argument(arguments.value[1]);
-    gnttab_set_version_t record;
-    if (!machine::read_guest(record, argument))
-        return negative(XEN_EFAULT);
-    const uint32_t wanted = record.version;
-    record.version = abi_version;
-    if (!machine::write_guest(argument, record))
-        return negative(XEN_EFAULT);
-    if (wanted == abi_version)
-        return 0;
-    // As before the ABI had versions: guests then stay with the first.
-    return negative(wanted == 2 ? XEN_ENOSYS : XEN_EINVAL);
 }
 
 long swap_grants(Vcpu& vcpu, HypercallArguments& arguments)

@@ -5,6 +5,7 @@
 #include "core/boot_allocator.hpp"
 #include "core/frames.hpp"
 #include "core/grant_mappings.hpp"
+#include "core/grant_own_table.hpp"
 #include "core/grant_pin.hpp"
 #include "core/panic.hpp"
 #include "core/partition.hpp"
@@ -29,10 +30,13 @@ void make_shared_entries(Partition& partition)
 {
     GrantTable& table = partition.grants;
     table.max_frames = std::max<uint32_t>(partition.plan->grant_frames, 1);
-    auto* first = boot_allocate(table.max_frames * page_size, page_size);
+    const uint32_t frames = table.max_frames + status_frames_for(table.max_frames);
+    auto* first = boot_allocate(frames * page_size, page_size);
     table.entries = static_cast<std::atomic<uint64_t>*>(first);
     table.first_frame = frame_of(machine::physical_of(first));
-    for (uint32_t i = 0; i < table.max_frames; ++i)
+    table.status = reinterpret_cast<GrantStatusWord*>(&table.entries[table.max_frames * grant_entries_per_frame]);
+    table.version = 1;
+    for (uint32_t i = 0; i < frames; ++i)
         init_shared_frame(table.first_frame + i, partition.id);
     table.uses = boot_allocate_array<GrantUse>(table.max_frames * grant_entries_per_frame).data();
 }
@@ -52,8 +56,8 @@ void close_table(GrantTable& table)
 {
     const LockGuard guard(table.lock);
     table.open = false;
-    table.frames = 0;
-    table.valid_refs = 0;
+    table.version = 1;
+    set_table_size(table, 0);
 }
 
 void drop_mappings(Partition& partition, uint32_t first, uint32_t end)
@@ -94,8 +98,7 @@ void init_grants(Partition& partition, const StartGrants& grants)
     };
     grant(GNTTAB_RESERVED_CONSOLE, DomainId(0), grants.console);
     grant(GNTTAB_RESERVED_XENSTORE, grants.store_domain, grants.store);
-    table.frames = 1;
-    table.valid_refs = grant_entries_per_frame;
+    set_table_size(table, 1);
     table.open = true;
 }
 
@@ -113,11 +116,12 @@ bool reset_grants(Partition& partition)
         table.reset_next = end;
         return false;
     }
+    const uint32_t frames = table.max_frames + status_frames_for(table.max_frames);
     const uint32_t first = table.reset_next - handles;
-    const uint32_t end = std::min(table.max_frames, first + frames_a_slice);
+    const uint32_t end = std::min(frames, first + frames_a_slice);
     clear_frames(table, first, end);
-    table.reset_next = end == table.max_frames ? 0 : handles + end;
-    return end == table.max_frames;
+    table.reset_next = end == frames ? 0 : handles + end;
+    return end == frames;
 }
 
 Partition* first_foreign_holder(const Partition& partition)
@@ -135,8 +139,16 @@ GrantInfo grant_info(const Partition& partition, GrantRef ref)
     const GrantTable& table = partition.grants;
     if (ref.raw() >= table.max_frames * grant_entries_per_frame)
         return {};
-    const uint64_t value = table.entries[ref.raw()].load(std::memory_order_relaxed);
     const GrantUse use = table.uses[ref.raw()];
+    if (table.version == 2) {
+        if (ref.raw() >= table.max_frames * grant_entries_per_frame_v2)
+            return {};
+        const GrantEntryV2& shared = entry_v2(table, ref.raw());
+        const uint32_t header = shared.header.load(std::memory_order_relaxed);
+        return {static_cast<uint16_t>(header), DomainId(static_cast<uint16_t>(header >> 16)),
+                Mfn(shared.frame.load(std::memory_order_relaxed)), use.pins(), use.writers()};
+    }
+    const uint64_t value = table.entries[ref.raw()].load(std::memory_order_relaxed);
     return {entry::flags(value), entry::domain(value), entry::frame(value), use.pins(), use.writers()};
 }
 

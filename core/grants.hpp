@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The grant table of one partition (version 1 of the ABI): what it grants to others, and what it has
+// The grant table of one partition, of version 1 or 2 of the ABI: what it grants to others, and what it has
 // mapped of others. Source: xen/include/public/grant_table.h.
 //
 // As the granter: shared entries in frames that the guest maps, and one GrantUse an entry with the
@@ -63,7 +63,10 @@ struct GrantTable {
     Mfn first_frame;                      // they lie in a row
     uint32_t frames;                      // in use
     uint32_t max_frames;                  // 0: a partition that was left out
-    uint32_t valid_refs;                  // references below are valid: as many as `frames` hold
+    uint32_t valid_refs;                  // references below are valid in version 1; in version 2 none
+    uint32_t valid_refs_v2;               // and the reverse
+    uint32_t version;
+    std::atomic<grant_status_t>* status;  // version 2: the flags of use, in frames behind the others
     GrantUse* uses;
     // By the holder's index: its mappings, and one for each copy that may use entries now.
     std::array<std::atomic<uint32_t>, plan::max_partitions> held_by;
@@ -74,6 +77,11 @@ struct GrantTable {
     uint32_t mappings_in_use;
     uint32_t reset_next;                  // how far reset_grants() came
 };
+
+[[nodiscard]] inline uint32_t valid_references(const GrantTable& table)
+{
+    return table.version == 2 ? table.valid_refs_v2 : table.valid_refs;
+}
 
 // Makes the tables of all partitions, closed: the plan's grant-frames, and handles by the size of
 // the memory. Start-up only, after the frame table.

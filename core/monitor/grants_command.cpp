@@ -50,7 +50,7 @@ bool step_grants(CommandRun& run, TextOut& out)
         return false;
     if (run.inner == 0)
         put_head(*partition, out);
-    const size_t count = partition->grants.open ? partition->grants.valid_refs : 0;
+    const size_t count = partition->grants.open ? valid_references(partition->grants) : 0;
     const size_t stop = std::min<size_t>(run.inner + references_a_step, count);
     for (int lines = 0; run.inner < stop && lines < grant_lines_a_step; ++run.inner) {
         const GrantInfo info = grant_info(*partition, GrantRef(static_cast<uint32_t>(run.inner)));

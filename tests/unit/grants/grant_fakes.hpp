@@ -117,4 +117,5 @@ inline void flush_grant_mappings(Partition&)
 #include "core/grant_setup.cpp"
 #include "core/grant_table_op.cpp"
 #include "core/grant_unmap.cpp"
+#include "core/grant_version.cpp"
 #include "core/grants.cpp"
