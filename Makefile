@@ -336,7 +336,7 @@ check: $(B)/core.elf
 	@ci/check-includes
 	@ci/check-elf $(B)/core.elf
 
-TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(RAMDISKS) $(GUEST_ELFS)
+TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
 test: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)

@@ -14,7 +14,7 @@ PVDRIVERS_CODE := -O2 -g -mno-red-zone -fno-pic -fno-pie -fno-stack-protector -f
 PVDRIVERS_CXX_CODE := -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rtti
 PVDRIVERS_CXXFLAGS = $(PVDRIVERS_INCLUDES) $(PVDRIVERS_CXX_CODE) $(PVDRIVERS_CODE) $(CXX_WARNINGS)
 PVDRIVERS_CFLAGS = $(PVDRIVERS_INCLUDES) -std=gnu17 $(PVDRIVERS_CODE)
-PVDRIVERS_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 --gc-sections --build-id=none \
+PVDRIVERS_LDFLAGS := -nostdlib -static --nmagic -z noexecstack -z max-page-size=4096 --gc-sections --build-id=none \
             --fatal-warnings -T pvdrivers/runtime/runtime.lds
 
 # --- Runtime ----------------------------------------------------------------

@@ -43,8 +43,8 @@ struct Handler {
 
 [[gnu::noinline, gnu::cold]] void no_stack(Vcpu& vcpu, const GuestFrame& frame, uint64_t stack, const char* what)
 {
-    crash_partition(vcpu, "its stack at %#lx cannot take the frame of %s (vCPU %u, rip %#lx)", stack, what,
-                    vcpu.number.raw(), frame.rip);
+    crash_partition(vcpu, "its stack at %#lx is overrun or not mapped: no room for %s (vCPU %u, rip %#lx)", stack,
+                    what, vcpu.number.raw(), frame.rip);
 }
 
 enum class ErrorCode : bool { none, pushed };

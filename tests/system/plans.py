@@ -25,7 +25,8 @@ def node(name, properties, depth):
     """Text of a node: dictionaries become nodes, True an empty property, False nothing."""
     indent = "    " * depth
     lines = [f"{indent}{name} {{"]
-    for key, item in properties.items():
+    # Properties come before further nodes.
+    for key, item in sorted(properties.items(), key=lambda pair: isinstance(pair[1], dict)):
         if isinstance(item, dict):
             lines.append(node(key, item, depth + 1))
         elif item is True:

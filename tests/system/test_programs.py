@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs on the runtime of pvdrivers/: on Bulkhead, and the same files as first domain of Xen."""
+
+import os
+import re
+import subprocess
+
+from box import Failed
+from plans import SHARED
+from suite import test
+
+MIB = 1 << 20
+# One tick is one instruction: what is measured does not depend on the host's load.
+EXACT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
+REPORT = r"^cycle (\d+): (\d+) deadlines missed; late by min (\S+) mean (\S+) 99\.9% (\S+) max (\S+) us"
+
+
+def program(context, name, **properties):
+    return {"type": "pv", "memory": 8, "vcpus": 1, "cpus": "0",
+            "kernel": os.path.join(context.build, "pvdrivers", f"{name}.elf"), **properties}
+
+
+def test_program(context, name, **properties):
+    return program(context, name, **{"kernel": os.path.join(context.build, "tests", "programs", f"{name}.elf"),
+                                     **properties})
+
+
+def xen(context, elf, slice_of_plan=None, **options):
+    """A box with Debian's Xen, whose first domain is the program."""
+    initrd = elf
+    if slice_of_plan:
+        os.makedirs(context.folder, exist_ok=True)
+        blob = os.path.join(context.folder, "slice.dtb")
+        # dtc has a view of its own of a property `name`, which -f overrules.
+        subprocess.run(["dtc", "-q", "-f", "-O", "dtb", "-o", blob], input=slice_of_plan.encode(), check=True,
+                       stderr=subprocess.DEVNULL)
+        initrd += "," + blob
+    arguments = ["-append", "console=com1 com1=115200,8n1 dom0_mem=64M noreboot", "-initrd", initrd]
+    return context.box(os.path.join(SHARED, "kernels", "xen", "xen.elf"), memory="512M",
+                       extra=[*arguments, "-no-reboot", *options.pop("extra", [])], **options)
+
+
+@test("hello says hello and ends")
+def hello(context):
+    with context.start({"hello": program(context, "hello")}, cpus=1, memory="256M") as box:
+        box["hello"].expect(r"^hello from hello: 1 vCPUs, 8192 KiB of memory, \d+ KiB of it for the heap")
+        box["hello"].expect(r"^slept for \d\d+ us")
+        box["core"].expect(r"hello: powered off")
+
+
+@test("a program of the runtime is small")
+def small(context):
+    size = os.path.getsize(os.path.join(context.build, "pvdrivers", "hello.elf"))
+    if size > 48 * 1024:
+        raise Failed(f"hello.elf has {size} bytes; 48 KiB are allowed")
+
+
+@test("what a program may rely on")
+def runtime_checks(context):
+    with context.start({"checks": test_program(context, "runtime_checks", vcpus=2, cpus="0-1")},
+                       memory="256M") as box:
+        box["checks"].expect(r"^ok: grants are", r"^ok: a second vCPU", r"^ok: AVX registers", r"^PASS", never=[r"^FAIL"])
+
+
+@test("vector registers survive other partitions on the same CPU")
+def vectors(context):
+    one = test_program(context, "runtime_checks")
+    with context.start({"one": one, "two": dict(one), "three": dict(one)}, cpus=1, memory="256M") as box:
+        for name in ("one", "two", "three"):
+            box[name].expect(r"^ok: AVX registers", r"^PASS", never=[r"^FAIL"])
+
+
+MISTAKES = {
+    "null": r"vCPU 0: page fault \(#PF\): write at 0, at or near the null pointer",
+    "null-read": r"page fault \(#PF\): read at 0x8, at or near the null pointer",
+    "heap": r"the heap is exhausted: 10000 bytes are wanted, \d+ of 1024 KiB are in use",
+    "code": r"page fault \(#PF\): write at \S+, in the program's code",
+    "constant": r"page fault \(#PF\): write at \S+, in the program's constants",
+    "execute-data": r"page fault \(#PF\): execution at \S+, in the partition's memory: it is not executable",
+    "divide": r"division by zero",
+    "invalid": r"invalid instruction \(#UD\)",
+    "abort": r"signal 6 \(6 is abort\)",
+    "assert": r"misbehave\.cpp:\d+: .*: assertion failed: zero == 1",
+    "vector": r"out of range: vector::_M_range_check: __n \(which is 3\)",
+    "last-words": r"it is enough: 42",
+    "vcpu": r"vCPU 1: division by zero",
+}
+
+
+@test("a program's mistakes are named on its console")
+def mistakes(context):
+    partitions = {how: test_program(context, "misbehave", vcpus=2, cpus="0-1", config={"crash": how, "heap": 1024})
+                  for how in MISTAKES}
+    with context.start(partitions, memory="512M") as box:
+        for how, sentence in MISTAKES.items():
+            box[how].expect(r"^about to misbehave: " + how, sentence, r"^ *back trace:\n +0x4")
+        box["last-words"].expect(r"^these are the last words")
+        box["core"].expect(*(rf"^{how}: crashed; it stays down" for how in MISTAKES))
+    # The addresses of a back trace are the program's own.
+    text = box["divide"].text
+    addresses = re.findall(r"^ +(0x4\w+)", text, re.M)
+    lines = subprocess.run(["addr2line", "-fCe", os.path.join(context.build, "tests", "programs", "misbehave.debug"),
+                            *addresses], stdout=subprocess.PIPE, check=True).stdout.decode()
+    if "misbehave" not in lines or "run_program" not in lines:
+        raise Failed(f"the back trace leads to: {lines}")
+
+
+@test("a stack that is overrun ends its partition with a sentence")
+def stack(context):
+    partitions = {"deep": test_program(context, "misbehave", config={"crash": "stack", "stack": 32}),
+                  "hello": program(context, "hello")}
+    with context.start(partitions, cpus=1, memory="256M") as box:
+        box["core"].expect(r"^deep: crashed: its stack at 0x\w+ is overrun or not mapped")
+        box["hello"].expect(r"^slept for")
+
+
+def figures(box, name, seconds):
+    for _ in range(seconds):
+        match = box[name].expect(REPORT)
+        box[name].expect(r"^us <1:\d+ <2:\d+ .*>=1000:\d+")
+    cycle, missed = int(match.group(1)), int(match.group(2))
+    return cycle, missed, *(float(match.group(i)) for i in range(3, 7))
+
+
+@test("plc keeps its deadlines beside partitions that compute all the time")
+def plc(context):
+    spin = test_program(context, "misbehave", config={"crash": "spin"}, priority=10)
+    partitions = {"plc": program(context, "plc", priority=25, config={"rate": 1000, "deadline": 100}),
+                  "spin": spin, "other": dict(spin)}
+    with context.start(partitions, cpus=1, memory="256M", extra=EXACT) as box:
+        box["plc"].expect(r"^control loop at 1000 Hz, deadline 100 us")
+        cycle, missed, least, mean, most_of_all, most = figures(box, "plc", 5)
+        if missed != 0 or not 4900 <= cycle <= 5100:
+            raise Failed(f"{missed} deadlines missed in {cycle} cycles")
+        # A switch from another partition takes a few thousand instructions, one a nanosecond here.
+        if not 0 < least <= mean <= most_of_all <= most <= 20:
+            raise Failed(f"late by {least}, {mean}, {most_of_all}, {most} us")
+
+
+@test("plc counts the deadlines that a more urgent partition makes it miss")
+def missed(context):
+    partitions = {"plc": program(context, "plc", priority=10, config={"deadline": 100}),
+                  "spin": test_program(context, "misbehave", config={"crash": "spin"}, priority=20,
+                                       budget=5000, period=10000)}
+    with context.start(partitions, cpus=1, memory="256M", extra=EXACT) as box:
+        cycle, lost, *_ = figures(box, "plc", 3)
+        # The other one takes half of the time, in one piece of each period: five cycles of ten are late.
+        if not 900 <= lost <= 2100:
+            raise Failed(f"{lost} deadlines missed, {cycle} cycles")
+
+
+@test("plc refuses a rate that it cannot keep")
+def refused(context):
+    partitions = {"fast": program(context, "plc", config={"rate": 100000}),
+                  "late": program(context, "plc", config={"rate": 1000, "deadline": 2000})}
+    with context.start(partitions, cpus=1, memory="256M") as box:
+        box["fast"].expect(r"config: rate = 100000; 1 to 20000 Hz are possible")
+        box["late"].expect(r"config: deadline = 2000 us; 1 to the period, 1000 us, is possible")
+
+
+@test("hello on Xen, the same file")
+def hello_on_xen(context):
+    with xen(context, program(context, "hello")["kernel"]) as box:
+        box.terminal.expect(r"hello from program: 2 vCPUs, 65536 KiB of memory", r"slept for \d\d+ us",
+                            r"Dom0 halted")
+
+
+@test("what a program may rely on, on Xen")
+def runtime_checks_on_xen(context):
+    with xen(context, test_program(context, "runtime_checks")["kernel"]) as box:
+        box.terminal.expect(r"^ok: grants are", r"^ok: a second vCPU", r"^PASS", never=[r"^FAIL"])
+
+
+@test("plc on Xen, with a slice made by dtc")
+def plc_on_xen(context):
+    tree = '/dts-v1/; / { compatible = "bulkhead,slice"; name = "plc"; config { rate = <500>; cycles = <1200>; }; };'
+    with xen(context, program(context, "plc")["kernel"], tree, cpus=1, extra=EXACT) as box:
+        box.terminal.expect(r"control loop at 500 Hz, deadline 1000 us")
+        box.terminal.expect(REPORT, r"1200 cycles done, 0 deadlines missed")
