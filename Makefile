@@ -82,7 +82,7 @@ PLAN_LIBS    := -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2
 # warnings complain about correct code.
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(WARNINGS) -Wno-maybe-uninitialized \
-            -Wno-stringop-overflow -isystem /usr/include/sodium -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
+            -Wno-stringop-overflow -isystem /usr/include/sodium -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(XEN_HEADERS) -isystem $(B)/include
 UNIT_LIBS    := -lCppUTest -lCppUTestExt -lsodium -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
 
 # --- Sources ----------------------------------------------------------------
@@ -293,7 +293,7 @@ FUZZ_TARGETS  := $(FUZZ_SOURCES:tests/fuzz/%.cpp=$(B)/fuzz/%)
 FUZZ_SECONDS       ?= 60
 FUZZ_CXXFLAGS  = -std=gnu++2b -D__cpp_concepts=202002L -Wno-macro-redefined -O1 -g \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-            -Itests/unit/fakes -I. -Iplatform/x86 $(XEN_HEADERS) -isystem $(B)/include
+            -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(XEN_HEADERS) -isystem $(B)/include
 
 $(DEPS)/setup/clang: ci/setup
 	@ci/setup $(DEPS) clang-14 libclang-rt-14-dev

@@ -5,6 +5,7 @@
 
 #include "pvdrivers/abi/hypercall.hpp"
 #include "pvdrivers/runtime/fatal.hpp"
+#include "pvdrivers/runtime/image.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -21,7 +22,7 @@ Table& table_at(Pfn pfn) { return *static_cast<Table*>(address_of(pfn)); }
 
 uint64_t address_of_page(uint64_t page) { return layout::linear_base + (page << layout::page_shift); }
 
-uint64_t page_of(const char* address) { return raw(pfn_of(address)); }
+uint64_t page_of(uint64_t address) { return (address - layout::linear_base) >> layout::page_shift; }
 
 void check(long result, const char* what)
 {
@@ -58,9 +59,9 @@ struct TablePages {
 
 Rights rights_of(uint64_t page, const TablePages& tables)
 {
-    if (page < page_of(image_text_end))
+    if (page < page_of(image::text_end()))
         return Rights::execute;
-    if (page < page_of(image_rodata_end) || tables.loader.contains(page) || tables.own.contains(page))
+    if (page < page_of(image::rodata_end()) || tables.loader.contains(page) || tables.own.contains(page))
         return Rights::read;
     return Rights::write;
 }

@@ -4,12 +4,12 @@
 #pragma once
 
 #include "pvdrivers/runtime/layout.hpp"
+#include "pvdrivers/runtime/machine_to_physical.hpp"
 
 #include <cstdint>
 
 extern "C" {
 #include <xen/xen.h>
-extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 }
 
 namespace bulkhead {
@@ -31,11 +31,6 @@ extern shared_info_t* shared_info;
 [[nodiscard]] inline Mfn mfn_of(Pfn pfn)
 {
     return Mfn(reinterpret_cast<const uint64_t*>(start_info->mfn_list)[raw(pfn)]);
-}
-
-[[nodiscard]] inline Pfn pfn_of(Mfn mfn)
-{
-    return Pfn(reinterpret_cast<const uint64_t*>(__MACH2PHYS_VIRT_START)[raw(mfn)]);
 }
 
 }  // namespace bulkhead

@@ -33,6 +33,8 @@ uint64_t big_endian(std::span<const std::byte> bytes)
 // The text up to its zero, which must be there.
 std::optional<std::string_view> first_text(std::span<const std::byte> bytes)
 {
+    if (bytes.empty())
+        return std::nullopt;
     const auto* text = reinterpret_cast<const char*>(bytes.data());
     const size_t length = strnlen(text, bytes.size());
     if (length == bytes.size())
@@ -159,8 +161,7 @@ std::optional<uint64_t> SliceNode::number(const char* property) const
 
 std::optional<std::string_view> SliceNode::text(const char* property) const
 {
-    const auto value = bytes(property);
-    return value.empty() ? std::nullopt : first_text(value);
+    return first_text(bytes(property));
 }
 
 SliceNode slice() { return tree == nullptr ? SliceNode() : SliceNode(tree, 0); }

@@ -37,7 +37,7 @@ public:
 
     [[nodiscard]] const Timer* first() const { return first_; }
 
-    // Calls what is due, each once, those that a call starts anew left for the next time.
+    // Calls what is due, in order; one that starts itself again in the past is called again, up to a bound.
     template <class Now>
     unsigned run_due(Now now)
     {
@@ -53,7 +53,7 @@ public:
     }
 
 private:
-    static constexpr unsigned most_at_once = 64;    // one that always starts itself in the past ends here
+    static constexpr unsigned most_at_once = 64;
     Timer* first_ = nullptr;
 };
 

@@ -5,6 +5,7 @@
 #include "pvdrivers/abi/hypercall.hpp"
 #include "pvdrivers/runtime/fatal.hpp"
 #include "pvdrivers/runtime/frames.hpp"
+#include "pvdrivers/runtime/image.hpp"
 #include "pvdrivers/runtime/vcpu_local.hpp"
 
 #include <bulkhead/slice.hpp>
@@ -80,14 +81,13 @@ const char* kind_of_access(uint64_t error_code)
 // What lies at an address, for somebody who looks for a mistake.
 const char* place_of(uint64_t address)
 {
-    const auto end_of = [](const char* symbol) { return reinterpret_cast<uint64_t>(symbol); };
     if (address < layout::page_shift << layout::page_shift)
         return "at or near the null pointer";
     if (address < layout::linear_base)
         return "where nothing is mapped";
-    if (address < end_of(image_text_end))
+    if (address < image::text_end())
         return "in the program's code, which is read-only";
-    if (address < end_of(image_rodata_end))
+    if (address < image::rodata_end())
         return "in the program's constants, which are read-only";
     if (address < layout::linear_base + (start_info->nr_pages << layout::page_shift))
         return "in the partition's memory: it is not executable, and page tables in it are read-only";
@@ -100,15 +100,14 @@ const char* place_of(uint64_t address)
 
 bool is_code(uint64_t address)
 {
-    return address >= reinterpret_cast<uint64_t>(image_start) && address < reinterpret_cast<uint64_t>(image_text_end);
+    return address >= image::start() && address < image::text_end();
 }
 
 // A frame pointer that can be followed: on this vCPU's stack, or on the first one.
 bool is_on_stack(uint64_t address)
 {
     const VcpuLocal& vcpu = this_vcpu();
-    const bool in_data = address >= reinterpret_cast<uint64_t>(image_rodata_end) &&
-                         address + 16 <= reinterpret_cast<uint64_t>(image_end);
+    const bool in_data = address >= image::rodata_end() && address + 16 <= image::end();
     const bool on_own = address >= vcpu.stack_low && address + 16 <= vcpu.stack_end;
     return address % 8 == 0 && (on_own || in_data);
 }

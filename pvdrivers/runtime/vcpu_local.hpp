@@ -2,6 +2,7 @@
 // What each vCPU has of its own, found by GS.
 #pragma once
 
+#include "pvdrivers/runtime/this_vcpu.hpp"
 #include "pvdrivers/runtime/timer_queue.hpp"
 
 #include <bulkhead/events.hpp>
@@ -31,13 +32,6 @@ struct VcpuLocal {
 };
 
 extern VcpuLocal vcpu_locals[most_vcpus];
-
-[[nodiscard]] inline VcpuLocal& this_vcpu()
-{
-    VcpuLocal* self;
-    asm("mov %%gs:0, %0" : "=r"(self));
-    return *self;
-}
 
 [[nodiscard]] inline VcpuLocal& local_of(VcpuNumber vcpu) { return vcpu_locals[static_cast<uint32_t>(vcpu)]; }
 
