@@ -124,7 +124,7 @@ private:
     Partition* const granter = theirs.domid == DOMID_SELF ? &self : find_partition(DomainId(theirs.domid));
     if (granter == nullptr) [[unlikely]]
         return not_direct;
-    const Mfn number(own.u.gmfn);
+    const Mfn number = named_frame(self, own.u.gmfn);
     if (!from_reference) {
         if (!may_read(number, self.id)) [[unlikely]]
             return not_direct;

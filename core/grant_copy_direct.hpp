@@ -5,6 +5,7 @@
 // Only core/grant_copy.cpp includes this.
 #pragma once
 
+#include "core/hardware.hpp"
 #include "core/frame_references.hpp"
 #include "core/grant_pin.hpp"
 #include "machine/copy.hpp"
@@ -84,7 +85,7 @@ template <bool to_reference>
     const PinnedGrant marked = mark_in_use(shared, self.id, to_reference, GrantPurpose::copy);
     if (marked.status != GNTST_okay) [[unlikely]]
         return not_direct;
-    const GrantStatus status = copy_marked<to_reference>(granter, marked.frame, own, record);
+    const GrantStatus status = copy_marked<to_reference>(granter, named_frame(granter, marked.frame.raw()), own, record);
     clear_marks(shared, table.uses[index], to_reference);
     return status;
 }

@@ -41,7 +41,7 @@ public:
         release();
         if (named.domid != DOMID_SELF)
             return GNTST_permission_denied;
-        return hold(Mfn(named.u.gmfn), self_, named);
+        return hold(named_frame(self_, named.u.gmfn), self_, named);
     }
 
     // `granter` is the domain that it names; null: there is none.

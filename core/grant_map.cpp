@@ -124,6 +124,9 @@ GrantStatus map_record(Vcpu& vcpu, gnttab_map_grant_ref_t& record)
 long map_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
     Partition& self = *vcpu.partition;
+    // Their maps of memory are static: hardware partitions are clients, not back ends.
+    if (self.hardware != nullptr)
+        return negative(XEN_EOPNOTSUPP);
     RecordBatch<gnttab_map_grant_ref_t, maps_at_once> batch;
     WorkBudget budget;
     while (arguments.value[2] != 0) {

@@ -23,5 +23,7 @@ long get_grant_version(Vcpu& vcpu, HypercallArguments& arguments);
 long set_grant_version(Vcpu& vcpu, HypercallArguments& arguments);
 long get_grant_status_frames(Vcpu& vcpu, HypercallArguments& arguments);
 long swap_grants(Vcpu& vcpu, HypercallArguments& arguments);
+// Makes the table large enough for its frame `last_frame`. False: it may not be that large.
+[[nodiscard]] bool grow_grant_table(Partition& self, uint64_t last_frame);
 
 }  // namespace bulkhead

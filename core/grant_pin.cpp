@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // See grant_pin.hpp.
+#include "core/hardware.hpp"
 #include "core/grant_pin.hpp"
 
 #include "core/frames.hpp"
@@ -65,9 +66,11 @@ PinnedGrant pin_grant(Partition& granter, const Partition& holder, uint32_t ref,
         const LockGuard guard(granter.grants.lock);
         return pin_entry(granter.grants, holder.id, ref, write, purpose);
     }();
-    if (pinned.status != GNTST_okay)
+    if (pinned.status != GNTST_okay) {
         withdraw_holder(granter, holder);
-    return pinned;
+        return pinned;
+    }
+    return {pinned.status, named_frame(granter, pinned.frame.raw())};
 }
 
 void unpin_grant(Partition& granter, const Partition& holder, uint32_t ref, bool write)

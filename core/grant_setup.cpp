@@ -22,6 +22,18 @@ void grow_table(GrantTable& table, uint32_t frames)
     set_table_size(table, frames);
 }
 
+}  // namespace
+
+bool grow_grant_table(Partition& self, uint64_t last_frame)
+{
+    if (last_frame >= self.grants.max_frames)
+        return false;
+    grow_table(self.grants, static_cast<uint32_t>(last_frame) + 1);
+    return true;
+}
+
+namespace {
+
 GrantStatus setup(Partition& self, const gnttab_setup_table_t& record)
 {
     if (const GrantStatus status = self_status(self, record.dom); status != GNTST_okay)

@@ -4,6 +4,7 @@
 
 #include "core/boot_allocator.hpp"
 #include "core/cpu.hpp"
+#include "core/hardware.hpp"
 #include "core/memory_assignment.hpp"
 #include "core/panic.hpp"
 #include "core/partition_setup.hpp"
@@ -47,9 +48,11 @@ const char* missing_cpu(const plan::Partition& plan)
 
 const char* unsupported_type(const plan::Partition& plan)
 {
-    if (plan.type == plan::PartitionType::pv || plan.type == plan::PartitionType::service)
-        return nullptr;
-    return "hardware partitions are not in this version";
+    if (plan.type == plan::PartitionType::pvh)
+        return hardware_operations.why_not();
+    if (plan.type == plan::PartitionType::hvm)
+        return "full PCs (hvm) are not in this version";
+    return nullptr;
 }
 
 // Whole mebibytes, as people count memory; a rest counts as one more.
@@ -128,6 +131,8 @@ void make_partition(const plan::Header& header, const plan::Partition& plan, Par
     partition.vcpus = boot_allocate_array<Vcpu>(plan.vcpus);
     for (uint16_t i = 0; i < plan.vcpus; ++i)
         make_vcpu(partition, partition.vcpus[i], i);
+    if (plan.type == plan::PartitionType::pvh)
+        hardware_operations.make(partition);
 }
 
 // Each vCPU sees the core's descriptors of its own CPU.

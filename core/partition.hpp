@@ -31,6 +31,8 @@ enum class PartitionState : uint8_t {
     crashed,      // preserved for a look
 };
 
+struct HardwarePartition;
+
 struct Partition {
     DomainId id;
     const plan::Partition* plan;
@@ -40,6 +42,7 @@ struct Partition {
     shared_info_t* shared;                  // through the direct map
     Mfn shared_frame;
     PvMemory memory;                        // core/pv/memory_state.hpp
+    HardwarePartition* hardware;            // null: PV; hvm/cpu/hardware_vcpu.hpp
     EventTable events;                      // core/events.hpp
     GrantTable grants;                      // core/grants.hpp
     Health health;                          // core/health.hpp

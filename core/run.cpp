@@ -5,6 +5,7 @@
 
 #include "core/console/console.hpp"
 #include "core/cpu.hpp"
+#include "core/hardware.hpp"
 #include "core/lifecycle.hpp"
 #include "core/partition.hpp"
 #include "core/pv/bounce.hpp"
@@ -30,9 +31,25 @@ void let_go(const Cpu& cpu, const Vcpu* former, const Vcpu* next)
         former->partition->memory.running_on.fetch_and(~cpu_bit(cpu), std::memory_order_seq_cst);
 }
 
+void save(Vcpu& vcpu)
+{
+    if (vcpu.hardware != nullptr)
+        hardware_operations.save(vcpu);
+    else
+        machine::save_guest(vcpu);
+}
+
+void load(Vcpu& vcpu)
+{
+    if (vcpu.hardware != nullptr)
+        hardware_operations.load(vcpu);
+    else
+        machine::load_guest(vcpu);
+}
+
 void unload(Cpu& cpu)
 {
-    machine::save_guest(*cpu.loaded);
+    save(*cpu.loaded);
     machine::load_idle();
     let_go(cpu, cpu.loaded, nullptr);
     cpu.loaded = nullptr;
@@ -70,10 +87,10 @@ void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
     if (cpu.loaded != &next) {
         const Vcpu* former = cpu.loaded;
         if (former != nullptr)
-            machine::save_guest(*cpu.loaded);
+            save(*cpu.loaded);
         // Before the load: a selector may need a page of the LDT that is not mapped yet.
         cpu.loaded = &next;
-        machine::load_guest(next);
+        load(next);
         let_go(cpu, former, &next);
     }
     frame = next.registers;
@@ -84,7 +101,7 @@ void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
 
 void deliver_pending(Vcpu& vcpu, GuestFrame& frame)
 {
-    if (vcpu.pv.nmi_pending && !vcpu.pv.nmi_masked)
+    if (vcpu.pv.nmi_pending && !vcpu.pv.nmi_masked && vcpu.hardware == nullptr)
         deliver_nmi(vcpu, frame);
 }
 
@@ -100,9 +117,8 @@ void do_requested_work(uint32_t work)
         lifecycle_work();
 }
 
-}  // namespace
-
-void guest_work(GuestFrame& frame)
+// Chooses until there is nothing else to do.
+void find_guest(GuestFrame& frame)
 {
     Cpu& cpu = this_cpu();
     for (;;) {
@@ -127,6 +143,20 @@ void guest_work(GuestFrame& frame)
         deliver_pending(*next, frame);
         if (cpu.work.load(std::memory_order_relaxed) == 0)
             return;
+    }
+}
+
+}  // namespace
+
+// A hardware vCPU runs below here; only a PV one is left to the entry code.
+void guest_work(GuestFrame& frame)
+{
+    Cpu& cpu = this_cpu();
+    for (;;) {
+        find_guest(frame);
+        if (cpu.current->hardware == nullptr) [[likely]]
+            return;
+        hardware_operations.run(*cpu.current, frame);
     }
 }
 

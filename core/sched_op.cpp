@@ -2,6 +2,7 @@
 // HYPERVISOR_sched_op and its form before Xen 3.0.2: what a guest says about when it wants to run.
 // Source: xen/include/public/sched.h.
 #include "core/events.hpp"
+#include "core/hardware.hpp"
 #include "core/hypercall.hpp"
 #include "core/lifecycle.hpp"
 #include "core/partition.hpp"
@@ -32,7 +33,12 @@ bool event_waits(const Vcpu& vcpu)
 
 bool nmi_waits(const Vcpu& vcpu) { return vcpu.pv.nmi_pending && !vcpu.pv.nmi_masked; }
 
-bool must_run(const Vcpu& vcpu) { return event_waits(vcpu) || nmi_waits(vcpu); }
+bool must_run(const Vcpu& vcpu)
+{
+    if (vcpu.hardware != nullptr)
+        return hardware_operations.must_run(vcpu);
+    return event_waits(vcpu) || nmi_waits(vcpu);
+}
 
 long block(Vcpu& vcpu)
 {

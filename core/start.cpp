@@ -9,6 +9,7 @@
 #include "core/events.hpp"
 #include "core/frames.hpp"
 #include "core/grants.hpp"
+#include "core/hardware.hpp"
 #include "core/lifecycle.hpp"
 #include "core/log.hpp"
 #include "core/panic.hpp"
@@ -40,6 +41,7 @@ void enter_other_cpu(Cpu&)
     machine::init_fpu();
     while (!released.load(std::memory_order_acquire))
         machine::relax();
+    hardware_operations.enable_cpu();
     enter_guests();
 }
 
@@ -88,6 +90,7 @@ void core_main(const BootInfo& info)
     print_partitions(plan);
     close_boot_allocator();
     machine::unmap_start_code();
+    hardware_operations.enable_cpu();
     start_console_interrupts();
     start_partitions();
     released.store(true, std::memory_order_release);

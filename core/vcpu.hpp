@@ -21,6 +21,7 @@ extern "C" {
 namespace bulkhead {
 
 struct Partition;
+struct HardwareVcpu;
 
 // Why a vCPU does not run; it is runnable when none is set. Any CPU may set and clear bits; whoever
 // clears the last one calls schedule_poke() on the vCPU's CPU (see wake()).
@@ -52,6 +53,7 @@ struct Vcpu {
     std::array<uint16_t, NR_VIRQS> virq_port;   // 0: not bound; events lock of the partition
     std::atomic<uint32_t> poll_port;            // SCHEDOP_poll: 0 none, all ones several
     HypercallCounters hypercalls;               // core/hypercall_counters.hpp
+    HardwareVcpu* hardware;                     // null: PV; hvm/cpu/hardware_vcpu.hpp
 };
 
 }  // namespace bulkhead

@@ -4,6 +4,7 @@
 #include "core/cpu.hpp"
 #include "core/events.hpp"
 #include "core/frames.hpp"
+#include "core/hardware.hpp"
 #include "core/hypercall.hpp"
 #include "core/lifecycle.hpp"
 #include "core/partition.hpp"
@@ -121,7 +122,7 @@ long place_vcpu_info(const Vcpu& vcpu, Vcpu& target, const vcpu_register_vcpu_in
         return negative(XEN_EINVAL);
     if (&vcpu != &target && !is_down(target))
         return negative(XEN_EINVAL);
-    const Mfn frame(place.mfn);
+    const Mfn frame = named_frame(partition, place.mfn);
     if (!get_writable_frame(frame, partition.id).has_value())
         return negative(XEN_EINVAL);
     auto* page = machine::frame_pointer<unsigned char>(frame);

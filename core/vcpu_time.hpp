@@ -25,6 +25,7 @@ struct VcpuTime {
     uint64_t periodic_ns;                    // 0: off
     std::atomic<uint64_t> periodic_request;  // new period from another CPU; no_request: none
     Nanoseconds poll_deadline;               // of SCHEDOP_poll
+    Nanoseconds apic_deadline;               // of a hardware vCPU's local APIC
     Nanoseconds upcall_after;                // events wait until then (core/pv/bounce.cpp); `never`: they do not
     // Written by the own CPU between two increments of runstate_version, read by others.
     vcpu_runstate_info_t runstate;

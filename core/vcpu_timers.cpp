@@ -4,6 +4,7 @@
 // kernels stop at once): a vCPU that wants no ticks gets none.
 #include "core/cpu.hpp"
 #include "core/events.hpp"
+#include "core/hardware.hpp"
 #include "core/schedule.hpp"
 #include "core/schedule_budget.hpp"
 #include "core/vcpu_time.hpp"
@@ -35,7 +36,8 @@ Nanoseconds earliest_event(const Vcpu& vcpu)
     // Nothing else can make it run before.
     if (held_for_budget(vcpu))
         return vcpu.schedule.budget_end;
-    return std::min({vcpu.time.singleshot, vcpu.time.periodic_next, vcpu.time.poll_deadline, vcpu.time.upcall_after});
+    return std::min({vcpu.time.singleshot, vcpu.time.periodic_next, vcpu.time.poll_deadline, vcpu.time.upcall_after,
+                     vcpu.time.apic_deadline});
 }
 
 void fire_timers(Vcpu& vcpu, Nanoseconds now)
@@ -59,6 +61,8 @@ void fire_timers(Vcpu& vcpu, Nanoseconds now)
         stop_polling(vcpu);
         release(vcpu, hold_polling);
     }
+    if (now >= time.apic_deadline) [[unlikely]]
+        hardware_operations.timer_expired(vcpu, now);
     if (now >= time.upcall_after) {
         time.upcall_after = never;
         vcpu.pv.upcalls_in_a_row = 0;

@@ -4,6 +4,7 @@
 #include "core/pv/start_of_day.hpp"
 
 #include "core/frame_references.hpp"
+#include "core/hardware.hpp"
 #include "core/panic.hpp"
 #include "core/plan_check.hpp"
 #include "core/pv/descriptors.hpp"
@@ -28,6 +29,7 @@ enum Stage : uint8_t {
     tables,
     pages,          // start info and the like
     validate,
+    hardware,       // after `fill`, instead of all that PV needs
     reset = 100,
 };
 
@@ -89,19 +91,22 @@ BuildStep begin_build(Partition& partition)
     build.failure = nullptr;
     if (plan_header == nullptr)
         return fail_with(build, "there is no plan");
-    if (const char* sentence = check_start(partition); sentence != nullptr)
-        return fail_with(build, sentence);
+    if (partition.hardware == nullptr) {
+        if (const char* sentence = check_start(partition); sentence != nullptr)
+            return fail_with(build, sentence);
+    }
     partition.memory.frames = 0;
     partition.memory.free_frames = 0;
     enter(build, give);
     return BuildStep::more;
 }
 
-void give_run(PvMemory& memory, FrameRun run, uint64_t pfn)
+// A hardware guest may write to all of its memory for as long as it lives.
+void give_run(PvMemory& memory, FrameRun run, uint64_t pfn, uint64_t state)
 {
     for (uint64_t at = 0; at < run.count; ++at) {
         const Mfn number = run.first + at;
-        frame::entry_of(number).state.store(frame::given, std::memory_order_relaxed);
+        frame::entry_of(number).state.store(state, std::memory_order_relaxed);
         machine::machine_to_phys()[number.raw()] = pfn + at;
     }
     memory.frames += run.count;
@@ -114,7 +119,7 @@ BuildStep give_slice(Partition& partition)
     const uint64_t given = partition.plan->memory_frames;
     if (build.next < given) {
         const FrameRun run = initial_run(memory, Pfn(build.next), std::min(slice_entries, given - build.next));
-        give_run(memory, run, build.next);
+        give_run(memory, run, build.next, partition.hardware == nullptr ? frame::given : frame::shared_state);
         build.next += run.count;
     } else if (build.next < memory.max_frames) {
         const uint64_t end = std::min(build.next + slice_free_frames, memory.max_frames);
@@ -163,7 +168,7 @@ void end_fill(Partition& partition)
     PvMemory& memory = partition.memory;
     memory.region_was_kept = memory.region_kept;
     memory.region_kept = partition.plan->persistent_frames != 0;
-    enter(memory.build, list);
+    enter(memory.build, partition.hardware == nullptr ? list : hardware);
 }
 
 BuildStep fill_slice(Partition& partition)
@@ -308,6 +313,11 @@ BuildStep build_slice(Partition& partition)
         return write_pages(partition);
     case validate:
         return validate_slice(partition);
+    case hardware:
+        reset_shared_info(partition);
+        hardware_operations.start_of_day(partition);
+        enter(partition.memory.build, idle);
+        return BuildStep::done;
     default:
         return begin_build(partition);
     }

@@ -129,6 +129,23 @@ void write_debug(const DebugRegisters& registers)
     asm volatile("mov %0, %%dr7" : : "r"(registers.control));
 }
 
+void write_debug_addresses(const std::array<uint64_t, 4>& addresses)
+{
+    disable_breakpoints();
+    asm volatile("mov %0, %%dr0" : : "r"(addresses[0]));
+    asm volatile("mov %0, %%dr1" : : "r"(addresses[1]));
+    asm volatile("mov %0, %%dr2" : : "r"(addresses[2]));
+    asm volatile("mov %0, %%dr3" : : "r"(addresses[3]));
+}
+
+void read_debug_addresses(std::array<uint64_t, 4>& addresses)
+{
+    asm volatile("mov %%dr0, %0" : "=r"(addresses[0]));
+    asm volatile("mov %%dr1, %0" : "=r"(addresses[1]));
+    asm volatile("mov %%dr2, %0" : "=r"(addresses[2]));
+    asm volatile("mov %%dr3, %0" : "=r"(addresses[3]));
+}
+
 void disable_breakpoints()
 {
     asm volatile("mov %0, %%dr7" : : "r"(uint64_t{0x400}));

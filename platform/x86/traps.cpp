@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Exceptions in ring 0: those that were foreseen have a fixup; a #DB there is the delayed end of a
 // guest's MOV SS and means nothing; everything else is a broken core.
+#include "core/hardware.hpp"
 #include "core/panic.hpp"
 #include "core/pv/descriptors.hpp"
 #include "core/pv/entry_points.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
+#include "platform/x86/layout.hpp"
 #include "platform/x86/traps.hpp"
 
 namespace bulkhead {
@@ -43,9 +45,23 @@ bool is_missing_ldt_page(const GuestFrame& frame)
     return frame.vector == vector_page_fault && vcpu != nullptr && map_ldt_page(*vcpu, machine::read_cr2());
 }
 
+// The core's access to a hardware guest's memory: its own tables have not shown the page so far.
+bool is_hardware_guest_page(const GuestFrame& frame)
+{
+    constexpr uint32_t present_or_fetch = 0x11;
+    Vcpu* vcpu = this_cpu().current;
+    if (frame.vector != vector_page_fault || vcpu == nullptr || vcpu->hardware == nullptr)
+        return false;
+    const uint64_t address = machine::read_cr2();
+    const bool write = (frame.error_code & 2) != 0;
+    if ((frame.error_code & 0x10) != 0 || ((frame.error_code & present_or_fetch) != 0 && !write))
+        return false;
+    return layout::guest_range_ok(address, 1) && hardware_operations.map_guest_page(*vcpu, address, write);
+}
+
 void handle_core_exception(GuestFrame& frame)
 {
-    if (is_missing_ldt_page(frame))
+    if (is_missing_ldt_page(frame) || is_hardware_guest_page(frame))
         return;
     if (const FixupEntry* entry = find_fixup(frame.rip); entry != nullptr) {
         frame.rip = entry->target;

@@ -2,6 +2,7 @@
 // Registers of the CPU that belong to the running guest.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace bulkhead::machine {
@@ -40,6 +41,9 @@ struct DebugRegisters {
 // DR6, which is cleared.
 [[nodiscard]] uint64_t read_debug_status();
 void write_debug(const DebugRegisters& registers);
+// DR0 to DR3 alone, of guests whose DR6 and DR7 the CPU switches.
+void write_debug_addresses(const std::array<uint64_t, 4>& addresses);
+void read_debug_addresses(std::array<uint64_t, 4>& addresses);
 void disable_breakpoints();
 
 }  // namespace bulkhead::machine

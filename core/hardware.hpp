@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the core needs of hardware partitions (`pvh`): the one table through which it reaches
+// hvm/cpu/. A vCPU or partition is a hardware one if its `hardware` is not null.
+#pragma once
+
+#include "core/guest_frame.hpp"
+#include "core/partition.hpp"
+#include "core/vcpu.hpp"
+
+namespace bulkhead {
+
+struct HardwareOperations {
+    // Start-up, boot CPU. Null if this box runs hardware partitions, else why it does not: a sentence.
+    const char* (*why_not)();
+    // Start-up: makes the partition's nested page tables and its vCPUs' control structures. Its memory
+    // is assigned.
+    void (*make)(Partition& partition);
+    // Each CPU, once, before it runs guests.
+    void (*enable_cpu)();
+
+    // Moves state between the vCPU and this CPU; the core's own page tables are loaded afterwards.
+    void (*load)(Vcpu& vcpu);
+    void (*save)(Vcpu& vcpu);
+    // Runs the current vCPU until Cpu::work is set. `frame` holds its registers on both ends.
+    void (*run)(Vcpu& vcpu, GuestFrame& frame);
+    // Something waits that ends SCHEDOP_block.
+    bool (*must_run)(const Vcpu& vcpu);
+
+    // The local APIC's timer (VcpuTime::apic_deadline) has expired: sets the next deadline. Own CPU.
+    void (*timer_expired)(Vcpu& vcpu, Nanoseconds now);
+
+    // A fault of the core at a guest's address while a hardware vCPU is current: maps what the guest's
+    // own page tables have there, for as long as this exit is handled. False: the guest has nothing
+    // there, or does not allow the access.
+    bool (*map_guest_page)(Vcpu& vcpu, uint64_t address, bool write);
+
+    // Start of day: all vCPUs as after a reset, vCPU 0 at the entry of the plan's kernel. The partition's
+    // memory is filled.
+    void (*start_of_day)(Partition& partition);
+    // The frame behind a guest's frame number: its RAM only; invalid_mfn elsewhere.
+    Mfn (*frame_of_guest)(const Partition& partition, uint64_t gfn);
+};
+
+extern const HardwareOperations hardware_operations;
+
+// The caller's name for a frame of its own: a machine frame for PV, its own number for a hardware
+// partition. What comes out is still to be checked for its owner.
+[[nodiscard]] inline Mfn named_frame(const Partition& partition, uint64_t name)
+{
+    if (partition.hardware == nullptr) [[likely]]
+        return Mfn(name);
+    return hardware_operations.frame_of_guest(partition, name);
+}
+
+}  // namespace bulkhead

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// See exits.hpp. What a guest does here stops at most itself.
+#include "hvm/cpu/exits.hpp"
+
+#include "core/lifecycle.hpp"
+#include "core/partition_fault.hpp"
+#include "core/schedule.hpp"
+#include "hvm/cpu/cpuid_policy.hpp"
+#include "hvm/cpu/msr_policy.hpp"
+#include "hvm/cpu/operations.hpp"
+#include "machine/fpu.hpp"
+
+#include <array>
+#include <cstdio>
+
+extern "C" {
+#include <xen/sched.h>
+}
+
+namespace bulkhead {
+
+namespace {
+
+constexpr uint64_t flag_trap = 0x100;
+constexpr uint64_t flag_resume = 0x10000;
+
+// Past the instruction that was carried out.
+void step(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    const unsigned bytes = instruction_length(vcpu, frame, exit);
+    if (bytes == 0) {
+        crash_partition(vcpu, "its code at %#lx changed while it was looked at",
+                        static_cast<unsigned long>(frame.rip));
+        return;
+    }
+    frame.rip += bytes;
+    frame.rflags &= ~flag_resume;
+    vendor().end_shadow(vcpu);
+    if ((frame.rflags & flag_trap) != 0)
+        inject_exception(vcpu, vector::debug);
+}
+
+void split(uint64_t value, GuestFrame& frame)
+{
+    frame.rax = static_cast<uint32_t>(value);
+    frame.rdx = value >> 32;
+}
+
+uint64_t joined(const GuestFrame& frame)
+{
+    return static_cast<uint32_t>(frame.rax) | frame.rdx << 32;
+}
+
+void do_cpuid(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    const CpuidResult result
+        = hardware_cpuid(vcpu, static_cast<uint32_t>(frame.rax), static_cast<uint32_t>(frame.rcx));
+    frame.rax = result.eax;
+    frame.rbx = result.ebx;
+    frame.rcx = result.ecx;
+    frame.rdx = result.edx;
+    step(vcpu, frame, exit);
+}
+
+void do_halt(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    step(vcpu, frame, exit);
+    if (hardware_must_run(vcpu))
+        return;
+    hold(vcpu, hold_blocked);
+    // What came in between has found nothing to release.
+    if (hardware_must_run(vcpu))
+        release(vcpu, hold_blocked);
+}
+
+void do_read_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    uint64_t value = 0;
+    if (!read_hardware_msr(vcpu, static_cast<uint32_t>(frame.rcx), value)) {
+        inject_exception(vcpu, vector::general_protection, 0);
+        return;
+    }
+    split(value, frame);
+    step(vcpu, frame, exit);
+}
+
+void do_write_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    if (!write_hardware_msr(vcpu, static_cast<uint32_t>(frame.rcx), joined(frame))) {
+        inject_exception(vcpu, vector::general_protection, 0);
+        return;
+    }
+    step(vcpu, frame, exit);
+}
+
+// Source: Intel SDM vol 1, "Enabling the XSAVE Feature Set": what XCR0 may hold together.
+bool is_allowed_xcr0(uint64_t value)
+{
+    constexpr uint64_t x87 = 1, sse = 2, avx = 4, avx512 = 0xE0;
+    if ((value & x87) == 0 || (value & ~machine::fpu_components()) != 0)
+        return false;
+    if ((value & avx) != 0 && (value & sse) == 0)
+        return false;
+    return (value & avx512) == 0 || ((value & avx512) == avx512 && (value & avx) != 0);
+}
+
+void do_set_xcr0(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    const uint64_t value = joined(frame);
+    if (vendor().paging(vcpu).cpl != 0 || static_cast<uint32_t>(frame.rcx) != 0 || !is_allowed_xcr0(value)) {
+        inject_exception(vcpu, vector::general_protection, 0);
+        return;
+    }
+    vcpu.pv.xcr0 = value;
+    machine::write_xcr0(value);
+    step(vcpu, frame, exit);
+}
+
+// There is no device behind any port but the power switch of the ACPI tables: reads are all ones.
+void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    if (exit.string) {
+        crash_partition(vcpu, "it used a string instruction on port %#x, where there is no device", exit.port);
+        return;
+    }
+    if (!exit.write) {
+        const uint64_t ones = exit.bytes == 4 ? 0xFFFF'FFFF : (uint64_t{1} << (exit.bytes * 8)) - 1;
+        frame.rax = exit.bytes == 4 ? ones : frame.rax | ones;
+    } else if (exit.port == power_control_port && (frame.rax & 0x2000) != 0) {
+        shut_down(*vcpu.partition, SHUTDOWN_poweroff);
+    }
+    step(vcpu, frame, exit);
+}
+
+void do_nested_fault(Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
+{
+    std::array<uint8_t, 8> code{};
+    const unsigned got = fetch_code(vcpu, vendor().code_base(vcpu) + frame.rip, code.data(), code.size());
+    char bytes[3 * 8 + 1] = "";
+    for (unsigned i = 0, at = 0; i < got; ++i)
+        at += static_cast<unsigned>(snprintf(bytes + at, sizeof(bytes) - at, "%02x ", unsigned{code[i]}));
+    crash_partition(vcpu, "it %s guest-physical %#lx, where it has nothing; code %s",
+                    exit.write ? "wrote to" : "read", static_cast<unsigned long>(exit.address), bytes);
+}
+
+}  // namespace
+
+void inject_exception(Vcpu& vcpu, uint8_t vector)
+{
+    vcpu.hardware->next = {Injection::Type::exception, vector, false, 0};
+}
+
+void inject_exception(Vcpu& vcpu, uint8_t vector, uint32_t error_code)
+{
+    vcpu.hardware->next = {Injection::Type::exception, vector, true, error_code};
+}
+
+void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    switch (exit.reason) {
+    case ExitReason::nothing:
+    case ExitReason::interrupt:
+    case ExitReason::interrupt_window:
+    case ExitReason::count:
+        return;
+    case ExitReason::cpuid:
+        return do_cpuid(vcpu, frame, exit);
+    case ExitReason::halt:
+        return do_halt(vcpu, frame, exit);
+    case ExitReason::port:
+        return do_port(vcpu, frame, exit);
+    case ExitReason::msr_read:
+        return do_read_msr(vcpu, frame, exit);
+    case ExitReason::msr_write:
+        return do_write_msr(vcpu, frame, exit);
+    case ExitReason::hypercall: {
+        const unsigned bytes = instruction_length(vcpu, frame, exit);
+        frame.rip += bytes != 0 ? bytes : 3;
+        return hardware_hypercall(vcpu, frame);
+    }
+    case ExitReason::set_xcr0:
+        return do_set_xcr0(vcpu, frame, exit);
+    case ExitReason::nested_fault:
+        return do_nested_fault(vcpu, frame, exit);
+    case ExitReason::exception:
+        if (exit.vector == vector::alignment_check)
+            inject_exception(vcpu, exit.vector, exit.error_code);
+        else
+            inject_exception(vcpu, exit.vector);
+        return;
+    case ExitReason::no_such_instruction:
+        return inject_exception(vcpu, vector::invalid_opcode);
+    case ExitReason::cache_control:
+        return step(vcpu, frame, exit);
+    case ExitReason::triple_fault:
+        return crash_partition(vcpu, "triple fault");
+    case ExitReason::task_switch:
+        return crash_partition(vcpu, "it switched tasks by hardware, which is not offered");
+    case ExitReason::entry_failed:
+        return crash_partition(vcpu, "the CPU refused its state (%#lx)", static_cast<unsigned long>(exit.detail));
+    case ExitReason::unknown:
+        return crash_partition(vcpu, "it left for a reason that is not known (%#lx)",
+                               static_cast<unsigned long>(exit.detail));
+    }
+}
+
+}  // namespace bulkhead

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What happens when a hardware guest leaves: one function for each reason.
+#pragma once
+
+#include "hvm/cpu/hardware_vcpu.hpp"
+
+namespace bulkhead {
+
+void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit);
+
+// The hypercall in the frame's registers. hvm/cpu/hypercalls.cpp
+void hardware_hypercall(Vcpu& vcpu, GuestFrame& frame);
+
+// Length of the instruction at RIP that left for this reason: prefixes and one of a few opcodes. 0:
+// it is none of them. hvm/cpu/instruction_length.cpp
+[[nodiscard]] unsigned instruction_length(const Vcpu& vcpu, const GuestFrame& frame, const Exit& exit);
+
+}  // namespace bulkhead

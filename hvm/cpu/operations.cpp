@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The core's table of what hvm/cpu/ does, and the start of a hardware partition's life.
+#include "hvm/cpu/operations.hpp"
+
+#include "core/boot_allocator.hpp"
+#include "core/hardware.hpp"
+#include "hvm/cpu/cpuid_policy.hpp"
+#include "hvm/cpu/nested_paging.hpp"
+#include "machine/memory.hpp"
+#include "platform/x86/features.hpp"
+
+#include <new>
+
+namespace bulkhead {
+
+namespace {
+
+constinit const VendorOperations* chosen_vendor = nullptr;
+
+const char* why_not()
+{
+    const Features& cpu = features();
+    if (cpu.svm == Virtualisation::available)
+        return nullptr;
+    if (cpu.vtx == Virtualisation::available)
+        return "hardware partitions on VT-x are not in this version; AMD-V is";
+    if (cpu.svm == Virtualisation::locked_by_firmware || cpu.vtx == Virtualisation::locked_by_firmware)
+        return "the firmware has switched the CPU's virtualisation off: enable VT-x or SVM in its setup";
+    if (cpu.svm == Virtualisation::without_nested_paging || cpu.vtx == Virtualisation::without_nested_paging)
+        return "the CPU virtualises without nested paging, which hardware partitions need";
+    return "the CPU has neither VT-x nor AMD-V, which hardware partitions need";
+}
+
+void choose_vendor()
+{
+    if (chosen_vendor != nullptr)
+        return;
+    chosen_vendor = &svm_operations;
+    init_hardware_cpuid(cpuid);
+}
+
+void make(Partition& partition)
+{
+    choose_vendor();
+    partition.hardware = new (boot_allocate(sizeof(HardwarePartition), alignof(HardwarePartition))) HardwarePartition{};
+    partition.hardware->shared_gfns = boot_allocate_array<uint64_t>(partition.plan->grant_frames + 1u);
+    make_nested_tables(partition);
+    for (Vcpu& vcpu : partition.vcpus) {
+        vcpu.hardware = new (boot_allocate(sizeof(HardwareVcpu), alignof(HardwareVcpu))) HardwareVcpu{};
+        make_window(vcpu.hardware->window);
+        vendor().make(vcpu);
+    }
+}
+
+void enable_cpu()
+{
+    if (chosen_vendor != nullptr)
+        vendor().enable_cpu();
+}
+
+void start_of_day(Partition& partition)
+{
+    HardwarePartition& hardware = *partition.hardware;
+    nested_reset(partition);
+    hardware.callback_vector = 0;
+    hardware.callback_parameter = 0;
+    // Nothing is masked here: a hardware guest masks by its own flag.
+    for (vcpu_info_t& info : partition.shared->vcpu_info)
+        info.evtchn_upcall_mask = 0;
+    for (Vcpu& vcpu : partition.vcpus)
+        reset_hardware_vcpu(vcpu);
+    Vcpu& first = partition.vcpus[0];
+    vendor().set_flat_entry(first);
+    first.registers.rip = partition.plan->pv.entry;
+    first.registers.rbx = partition.plan->pv.start_info_pfn << page_shift;
+}
+
+Mfn frame_of_guest(const Partition& partition, uint64_t gfn)
+{
+    const uint64_t pfn = pfn_of_gfn(gfn, partition.plan->memory_frames);
+    return pfn == ~uint64_t{0} ? invalid_mfn : initial_frame(partition.memory, Pfn(pfn));
+}
+
+}  // namespace
+
+const VendorOperations& vendor() { return *chosen_vendor; }
+
+void reset_hardware_vcpu(Vcpu& vcpu)
+{
+    constexpr uint64_t flags_after_reset = 2;
+    HardwareVcpu& hardware = *vcpu.hardware;
+    reset_apic(hardware.apic);
+    hardware.next = {};
+    hardware.debug = {};
+    hardware.window_wanted = false;
+    hardware.callback_vector = 0;
+    hardware.callback_raised = false;
+    hardware.start_vector.store(0, std::memory_order_relaxed);
+    vcpu.time.apic_deadline = never;
+    // Its kernel's address space is always the one that is loaded.
+    vcpu.pv.kernel_mode = true;
+    vcpu.registers = {};
+    vcpu.registers.rip = 0xFFF0;
+    vcpu.registers.rflags = flags_after_reset;
+    vendor().reset(vcpu);
+}
+
+constinit const HardwareOperations hardware_operations{
+    .why_not = why_not,
+    .make = make,
+    .enable_cpu = enable_cpu,
+    .load = load_hardware_vcpu,
+    .save = save_hardware_vcpu,
+    .run = run_hardware_vcpu,
+    .must_run = hardware_must_run,
+    .timer_expired = apic_timer_expired,
+    .map_guest_page = map_guest_page,
+    .start_of_day = start_of_day,
+    .frame_of_guest = frame_of_guest,
+};
+
+}  // namespace bulkhead

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The loop of a hardware vCPU on its CPU: what goes in, the guest, what comes out.
+#include "core/partition_fault.hpp"
+#include "core/schedule.hpp"
+#include "core/trace.hpp"
+#include "hvm/cpu/exits.hpp"
+#include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/operations.hpp"
+#include "machine/fpu.hpp"
+#include "machine/registers.hpp"
+#include "machine/switch.hpp"
+#include "machine/this_cpu.hpp"
+#include "machine/tlb.hpp"
+
+namespace bulkhead {
+
+namespace {
+
+uint8_t event_flag(const uint8_t& flag) { return __atomic_load_n(&flag, __ATOMIC_ACQUIRE); }
+
+// The vector of the highest interrupt that waits, 0: none. Events come before what the APIC has.
+uint8_t waiting_vector(const Vcpu& vcpu)
+{
+    const HardwareVcpu& hardware = *vcpu.hardware;
+    if (hardware.callback_vector == 0 && vcpu.partition->hardware->callback_vector != 0 &&
+        event_flag(vcpu.info->evtchn_upcall_pending) != 0)
+        return vcpu.partition->hardware->callback_vector;
+    return deliverable(hardware.apic);
+}
+
+// A call-back vector of the vCPU's own (HVMOP_set_evtchn_upcall_vector) comes through its APIC.
+void raise_callback(Vcpu& vcpu)
+{
+    HardwareVcpu& hardware = *vcpu.hardware;
+    if (hardware.callback_vector == 0)
+        return;
+    const bool pending = event_flag(vcpu.info->evtchn_upcall_pending) != 0;
+    if (pending && !hardware.callback_raised)
+        request_interrupt(vcpu, hardware.callback_vector);
+    hardware.callback_raised = pending;
+}
+
+void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
+{
+    HardwareVcpu& hardware = *vcpu.hardware;
+    hardware.window_wanted = false;
+    raise_callback(vcpu);
+    if (hardware.next.type != Injection::Type::none) {
+        hardware.window_wanted = waiting_vector(vcpu) != 0;
+        return;
+    }
+    if (vcpu.pv.nmi_pending) {
+        vcpu.pv.nmi_pending = false;
+        hardware.next = {Injection::Type::nmi, 2, false, 0};
+        return;
+    }
+    const uint8_t vector = waiting_vector(vcpu);
+    if (vector == 0)
+        return;
+    if (!vendor().can_take_interrupt(vcpu, frame)) {
+        hardware.window_wanted = true;
+        return;
+    }
+    if (vector == deliverable(hardware.apic))
+        accept(hardware.apic, vector);
+    hardware.next = {Injection::Type::interrupt, vector, false, 0};
+}
+
+// A start-up IPI has come for a vCPU that waits for one.
+void take_start(Vcpu& vcpu, GuestFrame& frame)
+{
+    const uint16_t start = vcpu.hardware->start_vector.exchange(0, std::memory_order_acquire);
+    if (start == 0)
+        return;
+    reset_hardware_vcpu(vcpu);
+    vendor().set_real_mode_entry(vcpu, static_cast<uint8_t>(start));
+    frame = vcpu.registers;
+    frame.rip = 0;
+}
+
+}  // namespace
+
+bool hardware_must_run(const Vcpu& vcpu)
+{
+    return vcpu.pv.nmi_pending || waiting_vector(vcpu) != 0 ||
+           (vcpu.hardware->callback_vector != 0 && event_flag(vcpu.info->evtchn_upcall_pending) != 0);
+}
+
+void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
+{
+    Cpu& cpu = this_cpu();
+    take_start(vcpu, frame);
+    while (cpu.work.load(std::memory_order_acquire) == 0) {
+        choose_injection(vcpu, frame);
+        const Exit exit = vendor().enter(vcpu, frame);
+        HardwareVcpu& hardware = *vcpu.hardware;
+        ++hardware.exits.of_reason[static_cast<size_t>(exit.reason)];
+        if (exit.reason == ExitReason::interrupt) {
+            machine::take_interrupts();
+            continue;
+        }
+        handle_exit(vcpu, frame, exit);
+        forget_mappings(hardware.window);
+    }
+}
+
+void load_hardware_vcpu(Vcpu& vcpu)
+{
+    const Cpu& cpu = this_cpu();
+    vcpu.partition->memory.running_on.fetch_or(uint64_t{1} << cpu.number.raw(), std::memory_order_seq_cst);
+    machine::load_idle();
+    machine::load_table(vcpu.hardware->window.root);
+    const auto& debug = vcpu.hardware->debug;
+    machine::write_debug_addresses(debug);
+    machine::restore_fpu(vcpu.fpu_area, vcpu.pv.xcr0);
+    vendor().load(vcpu);
+}
+
+void save_hardware_vcpu(Vcpu& vcpu)
+{
+    vendor().save(vcpu);
+    forget_mappings(vcpu.hardware->window);
+    machine::save_fpu(vcpu.fpu_area, vcpu.pv.xcr0);
+    machine::read_debug_addresses(vcpu.hardware->debug);
+}
+
+}  // namespace bulkhead

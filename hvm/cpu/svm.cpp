@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// AMD-V. Source: AMD APM vol 2, "Secure Virtual Machine".
+#include "core/boot_allocator.hpp"
+#include "core/panic.hpp"
+#include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/svm_control.hpp"
+#include "machine/memory.hpp"
+#include "machine/this_cpu.hpp"
+#include "platform/x86/cpuid.hpp"
+#include "platform/x86/msr.hpp"
+
+#include <new>
+
+extern "C" void svm_enter(bulkhead::GuestFrame* frame, uint64_t vmcb, uint64_t host_vmcb);
+
+namespace bulkhead {
+
+namespace {
+
+using namespace svm;
+
+constexpr uint64_t efer_svme = 0x1000;
+constexpr uint64_t efer_lme = 0x100;
+constexpr uint64_t efer_lma = 0x400;
+constexpr uint64_t cr0_pg = uint64_t{1} << 31;
+constexpr uint64_t flags_interrupts = 0x200;
+constexpr uint64_t pat_after_reset = 0x0007'0406'0007'0406;
+constexpr uint32_t svm_leaf = 0x8000000A;
+
+// A bit pair an MSR: read, write. Source: APM vol 2, "MSR Permission Map".
+constexpr size_t msr_map_bytes = 2 * page_size;
+constexpr size_t port_map_bytes = 3 * page_size;
+constexpr uint32_t high_msrs = 0xC0000000;
+constexpr size_t high_msrs_at = 0x800;
+
+struct Shared {
+    HostPhysical port_map;
+    HostPhysical msr_map;
+    uint64_t host_areas;            // state-save area and host VMCB, two pages a CPU, physical
+    bool next_rip, flush_by_asid, decode_assists;
+};
+constinit Shared shared{};
+
+Vmcb& vmcb(const Vcpu& vcpu) { return *static_cast<Vmcb*>(vcpu.hardware->control); }
+
+uint64_t save_area(CpuNumber cpu) { return shared.host_areas + cpu.raw() * 2 * page_size; }
+uint64_t host_vmcb(CpuNumber cpu) { return save_area(cpu) + page_size; }
+
+void pass_msr(uint8_t* map, Msr msr)
+{
+    const auto number = static_cast<uint32_t>(msr);
+    const size_t at = number >= high_msrs ? high_msrs_at + (number - high_msrs) / 4 : number / 4;
+    map[at] = static_cast<uint8_t>(map[at] & ~(3u << (number % 4 * 2)));
+}
+
+// What the guest may read and write by itself: state that is switched with it.
+HostPhysical make_msr_map()
+{
+    auto* map = static_cast<uint8_t*>(boot_allocate(msr_map_bytes, page_size));
+    for (size_t i = 0; i < msr_map_bytes; ++i)
+        map[i] = 0xFF;
+    for (const Msr msr : {Msr::IA32_SYSENTER_CS, Msr::IA32_SYSENTER_ESP, Msr::IA32_SYSENTER_EIP, Msr::IA32_STAR,
+                          Msr::IA32_LSTAR, Msr::IA32_CSTAR, Msr::IA32_FMASK, Msr::IA32_FS_BASE, Msr::IA32_GS_BASE,
+                          Msr::IA32_KERNEL_GS_BASE})
+        pass_msr(map, msr);
+    return machine::physical_of(map);
+}
+
+HostPhysical make_port_map()
+{
+    auto* map = static_cast<uint8_t*>(boot_allocate(port_map_bytes, page_size));
+    for (size_t i = 0; i < port_map_bytes; ++i)
+        map[i] = 0xFF;
+    return machine::physical_of(map);
+}
+
+void make_shared()
+{
+    if (shared.host_areas != 0)
+        return;
+    const CpuidResult leaf = cpuid(svm_leaf, 0);
+    shared.next_rip = (leaf.edx >> 3 & 1) != 0;
+    shared.flush_by_asid = (leaf.edx >> 6 & 1) != 0;
+    shared.decode_assists = (leaf.edx >> 7 & 1) != 0;
+    shared.msr_map = make_msr_map();
+    shared.port_map = make_port_map();
+    shared.host_areas = machine::physical_of(boot_allocate(cpu_count() * 2 * page_size, page_size)).raw();
+}
+
+void enable_cpu()
+{
+    constexpr auto vm_hsave_pa = static_cast<Msr>(0xC0010117);
+    const CpuNumber cpu = this_cpu().number;
+    write_msr(Msr::IA32_EFER, read_msr(Msr::IA32_EFER) | efer_svme);
+    write_msr(vm_hsave_pa, save_area(cpu));
+    // What VMLOAD brings back after each exit; FS, GS and their kin are loaded with each guest.
+    asm volatile("vmsave %0" : : "a"(host_vmcb(cpu)) : "memory");
+}
+
+void make(Vcpu& vcpu)
+{
+    make_shared();
+    HardwareVcpu& hardware = *vcpu.hardware;
+    auto* block = new (boot_allocate(sizeof(Vmcb), page_size)) Vmcb{};
+    hardware.control = block;
+    hardware.control_address = machine::physical_of(block);
+    block->intercept_exceptions = 1u << vector::debug | 1u << vector::alignment_check;
+    block->intercepts_1 = intercept_interrupt | intercept_nmi | intercept_init | intercept_rdpmc | intercept_cpuid |
+                          intercept_rsm | intercept_invd | intercept_halt | intercept_invlpga | intercept_port |
+                          intercept_msr | intercept_task_switch | intercept_shutdown;
+    block->intercepts_2 = intercept_vmrun | intercept_vmmcall | intercept_vmload | intercept_vmsave | intercept_stgi |
+                          intercept_clgi | intercept_skinit | intercept_wbinvd | intercept_monitor | intercept_mwait |
+                          intercept_xsetbv;
+    block->port_map = shared.port_map.raw();
+    block->msr_map = shared.msr_map.raw();
+    block->asid = vcpu.index + 1u;
+    block->nested_control = 1;
+    block->nested_root = address_of(vcpu.partition->hardware->nested_root).raw();
+}
+
+constexpr uint16_t code_16 = 0x9B, data_16 = 0x93, code_32 = 0xC9B, data_32 = 0xC93, busy_tss = 0x8B, ldt_present = 0x82;
+
+void reset(Vcpu& vcpu)
+{
+    Vmcb& block = vmcb(vcpu);
+    block.es = block.ss = block.ds = block.fs = block.gs = {0, data_16, 0xFFFF, 0};
+    block.cs = {0xF000, code_16, 0xFFFF, 0xFFFF0000};
+    block.gdtr = block.idtr = {0, 0, 0xFFFF, 0};
+    block.ldtr = {0, ldt_present, 0xFFFF, 0};
+    block.tr = {0, busy_tss, 0xFFFF, 0};
+    block.cpl = 0;
+    block.efer = efer_svme;
+    block.cr4 = block.cr3 = block.cr2 = 0;
+    block.cr0 = 0x60000010;
+    block.dr7 = 0x400;
+    block.dr6 = 0xFFFF0FF0;
+    block.star = block.lstar = block.cstar = block.sfmask = block.kernel_gs_base = 0;
+    block.sysenter_cs = block.sysenter_esp = block.sysenter_eip = 0;
+    block.pat = pat_after_reset;
+    block.virtual_interrupt = virtual_masking;
+    block.interrupt_shadow = 0;
+    block.injection = 0;
+    block.intercepts_1 &= ~uint32_t{intercept_window};
+    vcpu.hardware->flush.store(true, std::memory_order_relaxed);
+}
+
+// Source: xen/include/public/arch-x86/hvm/start_info.h, "Start of day structure passed to PVH guests".
+void set_flat_entry(Vcpu& vcpu)
+{
+    Vmcb& block = vmcb(vcpu);
+    block.cs = {0x08, code_32, 0xFFFFFFFF, 0};
+    block.ds = block.es = block.ss = {0x10, data_32, 0xFFFFFFFF, 0};
+    block.fs = block.gs = {0, 0, 0, 0};
+    block.tr = {0x18, busy_tss, 0x67, 0};
+    block.cr0 = 0x11;
+}
+
+void set_real_mode_entry(Vcpu& vcpu, uint8_t vector)
+{
+    Vmcb& block = vmcb(vcpu);
+    block.cs = {static_cast<uint16_t>(vector << 8), code_16, 0xFFFF, uint64_t{vector} << 12};
+}
+
+void load(Vcpu&) {}
+void save(Vcpu&) {}
+
+// --- Entry ----------------------------------------------------------------------------------------
+
+uint64_t encode(const Injection& next)
+{
+    uint64_t type = event_exception;
+    switch (next.type) {
+    case Injection::Type::none:
+        return 0;
+    case Injection::Type::interrupt:
+        type = event_interrupt;
+        break;
+    case Injection::Type::nmi:
+        type = event_nmi;
+        break;
+    case Injection::Type::exception:
+        break;
+    }
+    return event_valid | type << event_type_shift | next.vector | (next.has_error_code ? event_error_valid : 0) |
+           uint64_t{next.error_code} << 32;
+}
+
+// What the exit interrupted is delivered again, unless it came from an INT instruction, which runs
+// again by itself.
+void keep_interrupted(const Vmcb& block, Injection& next)
+{
+    const uint64_t event = block.exit_interrupt;
+    if ((event & event_valid) == 0)
+        return;
+    const uint64_t type = event >> event_type_shift & 7;
+    if (type == event_software)
+        return;
+    next.type = type == event_interrupt ? Injection::Type::interrupt
+              : type == event_nmi       ? Injection::Type::nmi
+                                        : Injection::Type::exception;
+    next.vector = static_cast<uint8_t>(event);
+    next.has_error_code = (event & event_error_valid) != 0;
+    next.error_code = static_cast<uint32_t>(event >> 32);
+}
+
+Exit decode_port(const Vmcb& block, Exit exit)
+{
+    const uint64_t info = block.exit_info_1;
+    exit.reason = ExitReason::port;
+    exit.write = (info & 1) == 0;
+    exit.string = (info & 4) != 0;
+    exit.bytes = static_cast<uint8_t>(info >> 4 & 7);
+    exit.port = static_cast<uint16_t>(info >> 16);
+    return exit;
+}
+
+Exit decode(const Vmcb& block)
+{
+    Exit exit{};
+    exit.detail = block.exit_code;
+    switch (block.exit_code) {
+    case svm::exit_interrupt:
+    case exit_nmi:
+    case exit_init:
+        exit.reason = ExitReason::interrupt;
+        return exit;
+    case exit_window:
+        exit.reason = ExitReason::interrupt_window;
+        return exit;
+    case exit_cpuid:
+        exit.reason = ExitReason::cpuid;
+        return exit;
+    case exit_halt:
+        exit.reason = ExitReason::halt;
+        return exit;
+    case exit_port:
+        return decode_port(block, exit);
+    case exit_msr:
+        exit.reason = block.exit_info_1 != 0 ? ExitReason::msr_write : ExitReason::msr_read;
+        return exit;
+    case exit_vmmcall:
+        exit.reason = ExitReason::hypercall;
+        return exit;
+    case exit_xsetbv:
+        exit.reason = ExitReason::set_xcr0;
+        return exit;
+    case exit_wbinvd:
+    case exit_invd:
+        exit.reason = ExitReason::cache_control;
+        return exit;
+    case exit_nested_fault:
+        exit.reason = ExitReason::nested_fault;
+        exit.address = block.exit_info_2;
+        exit.write = (block.exit_info_1 & 2) != 0;
+        exit.error_code = static_cast<uint32_t>(block.exit_info_1);
+        return exit;
+    case exit_shutdown:
+        exit.reason = ExitReason::triple_fault;
+        return exit;
+    case exit_task_switch:
+        exit.reason = ExitReason::task_switch;
+        return exit;
+    case exit_invalid:
+        exit.reason = ExitReason::entry_failed;
+        return exit;
+    case exit_rdpmc:
+    case exit_rsm:
+    case exit_invlpga:
+    case exit_vmrun:
+    case exit_vmload:
+    case exit_vmload + 1:
+    case exit_vmload + 2:
+    case exit_vmload + 3:
+    case exit_skinit:
+    case exit_monitor:
+    case exit_mwait:
+        exit.reason = ExitReason::no_such_instruction;
+        return exit;
+    default:
+        break;
+    }
+    if (block.exit_code >= exit_exception && block.exit_code < exit_exception + 32) {
+        exit.reason = ExitReason::exception;
+        exit.vector = static_cast<uint8_t>(block.exit_code - exit_exception);
+        exit.error_code = static_cast<uint32_t>(block.exit_info_1);
+        return exit;
+    }
+    exit.reason = ExitReason::unknown;
+    return exit;
+}
+
+void ask_for_window(Vmcb& block, bool wanted)
+{
+    if (wanted) {
+        block.intercepts_1 |= intercept_window;
+        block.virtual_interrupt = virtual_masking | virtual_request | virtual_highest_priority | virtual_ignore_tpr;
+    } else {
+        block.intercepts_1 &= ~uint32_t{intercept_window};
+        block.virtual_interrupt = virtual_masking;
+    }
+}
+
+Exit enter(Vcpu& vcpu, GuestFrame& frame)
+{
+    HardwareVcpu& hardware = *vcpu.hardware;
+    Vmcb& block = vmcb(vcpu);
+    block.rax = frame.rax;
+    block.rip = frame.rip;
+    block.rsp = frame.rsp;
+    block.rflags = frame.rflags;
+    block.injection = encode(hardware.next);
+    hardware.next.type = Injection::Type::none;
+    ask_for_window(block, hardware.window_wanted);
+    // Acquire pairs with the release of who changed the nested tables.
+    const bool flush = hardware.flush.load(std::memory_order_relaxed) &&
+                       hardware.flush.exchange(false, std::memory_order_acquire);
+    block.tlb_control = !flush ? 0 : shared.flush_by_asid ? 3 : 1;
+    svm_enter(&frame, hardware.control_address.raw(), host_vmcb(this_cpu().number));
+    frame.rax = block.rax;
+    frame.rip = block.rip;
+    frame.rsp = block.rsp;
+    frame.rflags = block.rflags;
+    frame.cs = block.cs.selector;
+    frame.ss = block.ss.selector;
+    keep_interrupted(block, hardware.next);
+    return decode(block);
+}
+
+bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
+{
+    return (frame.rflags & flags_interrupts) != 0 && (vmcb(vcpu).interrupt_shadow & 1) == 0;
+}
+
+GuestPaging paging(const Vcpu& vcpu)
+{
+    const Vmcb& block = vmcb(vcpu);
+    return {block.cr0, block.cr3, block.cr4, block.efer, block.rflags, block.cpl};
+}
+
+bool in_64_bit_code(const Vcpu& vcpu)
+{
+    constexpr uint16_t long_mode_code = 0x200;
+    const Vmcb& block = vmcb(vcpu);
+    return (block.efer & efer_lma) != 0 && (block.cs.attributes & long_mode_code) != 0;
+}
+
+uint64_t code_base(const Vcpu& vcpu) { return in_64_bit_code(vcpu) ? 0 : vmcb(vcpu).cs.base; }
+
+unsigned instruction_bytes(const Vcpu& vcpu, const GuestFrame& frame)
+{
+    const Vmcb& block = vmcb(vcpu);
+    if (block.exit_code == exit_port)
+        return static_cast<unsigned>(block.exit_info_2 - frame.rip);
+    return shared.next_rip && block.next_rip != 0 ? static_cast<unsigned>(block.next_rip - frame.rip) : 0;
+}
+
+void end_shadow(Vcpu& vcpu) { vmcb(vcpu).interrupt_shadow = 0; }
+
+uint64_t read_efer(const Vcpu& vcpu) { return vmcb(vcpu).efer & ~efer_svme; }
+
+void write_efer(Vcpu& vcpu, uint64_t value)
+{
+    Vmcb& block = vmcb(vcpu);
+    const bool active = (value & efer_lme) != 0 && (block.cr0 & cr0_pg) != 0;
+    block.efer = (value & ~efer_lma) | efer_svme | (active ? efer_lma : 0);
+}
+
+bool read_switched_msr(const Vcpu& vcpu, uint32_t msr, uint64_t& value)
+{
+    if (msr != static_cast<uint32_t>(Msr::IA32_PAT))
+        return false;
+    value = vmcb(vcpu).pat;
+    return true;
+}
+
+bool write_switched_msr(Vcpu& vcpu, uint32_t msr, uint64_t value)
+{
+    if (msr != static_cast<uint32_t>(Msr::IA32_PAT))
+        return false;
+    vmcb(vcpu).pat = value;
+    return true;
+}
+
+constexpr uint64_t present_writable_user = 7;
+constexpr uint64_t accessed_dirty = 0x60;
+
+}  // namespace
+
+constinit VendorOperations svm_operations{
+    .name = "AMD-V",
+    .hypercall_opcode = 0xD9,
+    .table_bits = present_writable_user | 0x20,
+    .page_bits = present_writable_user | accessed_dirty,
+    .large_page_bits = present_writable_user | accessed_dirty | 0x80,
+    .enable_cpu = enable_cpu,
+    .make = make,
+    .reset = reset,
+    .set_flat_entry = set_flat_entry,
+    .set_real_mode_entry = set_real_mode_entry,
+    .load = load,
+    .save = save,
+    .enter = enter,
+    .can_take_interrupt = can_take_interrupt,
+    .paging = paging,
+    .code_base = code_base,
+    .instruction_bytes = instruction_bytes,
+    .end_shadow = end_shadow,
+    .in_64_bit_code = in_64_bit_code,
+    .read_efer = read_efer,
+    .write_efer = write_efer,
+    .read_switched_msr = read_switched_msr,
+    .write_switched_msr = write_switched_msr,
+};
+
+}  // namespace bulkhead
