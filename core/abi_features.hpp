@@ -23,6 +23,12 @@ inline constexpr uint32_t pv_features =
 // guest protects its tables, and plain stores to them are emulated (core/pv/write_emulation.hpp).
 inline constexpr uint32_t pv_features_acceptable = pv_features | (1u << XENFEAT_writable_page_tables);
 
+// Those of hardware partitions: their page tables are their own, their memory is translated, events
+// come by a vector, and the clock of vcpu_info may be used.
+inline constexpr uint32_t hardware_features =
+    (1u << XENFEAT_writable_page_tables) | (1u << XENFEAT_auto_translated_physmap) |
+    (1u << XENFEAT_hvm_callback_vector) | (1u << XENFEAT_hvm_safe_pvclock);
+
 static_assert(XENFEAT_NR_SUBMAPS == 1);
 
 }  // namespace bulkhead

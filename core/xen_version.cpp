@@ -38,14 +38,14 @@ long platform_parameters(GuestVirtual to)
     return answer(to, xen_platform_parameters_t{layout::core_begin});
 }
 
-long get_features(GuestVirtual argument)
+long get_features(const Vcpu& vcpu, GuestVirtual argument)
 {
     xen_feature_info_t info;
     if (!machine::read_guest(info, argument))
         return negative(XEN_EFAULT);
     if (info.submap_idx != 0)
         return negative(XEN_EINVAL);
-    info.submap = pv_features;
+    info.submap = vcpu.hardware == nullptr ? pv_features : hardware_features;
     return answer(argument, info);
 }
 
@@ -64,7 +64,7 @@ long get_features(GuestVirtual argument)
     case XENVER_platform_parameters:
         return platform_parameters(argument);
     case XENVER_get_features:
-        return get_features(argument);
+        return get_features(vcpu, argument);
     case XENVER_pagesize:
         return argument.raw() == 0 ? static_cast<long>(page_size) : negative(XEN_EINVAL);
     case XENVER_guest_handle:

@@ -47,7 +47,9 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
     std::copy_n(model.name.value.begin(), std::min<size_t>(model.name.value.size(), plan::name_bytes - 1),
                 out.name.begin());
     out.uuid = model.uuid.value;
-    out.type = model.is_service ? plan::PartitionType::service : plan::PartitionType::pv;
+    out.type = model.is_service           ? plan::PartitionType::service
+             : model.type.value == "pvh" ? plan::PartitionType::pvh
+                                         : plan::PartitionType::pv;
     out.priority = model.priority.value;
     out.on_poweroff = model.on_poweroff.value;
     out.on_reboot = model.on_reboot.value;

@@ -133,6 +133,24 @@ Outcome<void> check_addresses(const Kernel& kernel, uint64_t start, uint64_t byt
 
 }  // namespace
 
+Outcome<Kernel> parse_pvh_kernel(View file)
+{
+    Kernel kernel;
+    kernel.file_bytes = file.size();
+    const Bytes content = ATTEMPT(unpack(file, kernel.version));
+    const auto elf = ATTEMPT(parse_elf(content));
+    kernel.notes = ATTEMPT(parse_xen_notes(elf));
+    if (!kernel.notes.phys32_entry)
+        return refuse("has no ELF note PHYS32_ENTRY: it was built without CONFIG_PVH; Debian's amd64 kernels have it");
+    kernel.entry = *kernel.notes.phys32_entry;
+    const auto loads = ATTEMPT(loads_of(elf, 0));
+    kernel.end_pfn = frames_for(loads.back().start + loads.back().memory_bytes);
+    if (kernel.entry < loads.front().start || frames_for(kernel.entry + 1) > kernel.end_pfn)
+        return refuse("has its PHYS32_ENTRY at ", Hex{kernel.entry}, ", outside its own segments");
+    kernel.pieces = pieces_of(loads);
+    return kernel;
+}
+
 Outcome<Kernel> parse_pv_kernel(View file)
 {
     Kernel kernel;

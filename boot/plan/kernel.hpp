@@ -32,5 +32,7 @@ struct Kernel {
 // A bzImage, an ELF kernel, or an ELF kernel in one of the compressions. The sentence follows the
 // file's name: `is truncated: ...`.
 [[nodiscard]] Outcome<Kernel> parse_pv_kernel(View file);
+// The same for a `pvh` partition: entered at PHYS32_ENTRY, loaded at its physical addresses.
+[[nodiscard]] Outcome<Kernel> parse_pvh_kernel(View file);
 
 }  // namespace bulkhead::tool

@@ -22,10 +22,12 @@ std::string path_of(const SystemModel& system, const std::string& name)
     return (std::filesystem::path(system.folder) / name).lexically_normal().string();
 }
 
-KernelResult load_kernel(const std::string& path)
+bool is_pvh(const PartitionModel& partition) { return partition.type.value == "pvh"; }
+
+KernelResult load_kernel(const std::string& path, bool pvh)
 {
     const Bytes file = ATTEMPT(read_file(path));
-    auto kernel = ATTEMPT(parse_pv_kernel(file));
+    auto kernel = ATTEMPT(pvh ? parse_pvh_kernel(file) : parse_pv_kernel(file));
     return std::make_shared<const Kernel>(std::move(kernel));
 }
 
@@ -44,7 +46,7 @@ public:
             return loaded;
         if (!take_slice(partition, loaded))
             return loaded;
-        if (lay_out(partition, loaded))
+        if (is_pvh(partition) ? lay_out_hardware(partition, loaded) : lay_out(partition, loaded))
             fill(partition, loaded);
         ramdisk_ = {};
         return loaded;
@@ -58,9 +60,10 @@ private:
         const auto path = partition.is_service
                               ? (std::filesystem::path(system_.services_folder) / partition.kernel.value).string()
                               : path_of(system_, partition.kernel.value);
-        auto known = kernels_.find(path);
+        const auto key = std::pair(path, is_pvh(partition));
+        auto known = kernels_.find(key);
         if (known == kernels_.end())
-            known = kernels_.emplace(path, load_kernel(path)).first;
+            known = kernels_.emplace(key, load_kernel(path, key.second)).first;
         if (!known->second) {
             if (partition.is_service)
                 report_.error(partition.kernel.at,
@@ -150,6 +153,24 @@ private:
         return true;
     }
 
+    bool lay_out_hardware(const PartitionModel& partition, LoadedPartition& loaded)
+    {
+        const uint64_t frames = partition.memory_mib.value * frames_per_mib;
+        PvhLayout layout = lay_out_pvh(*loaded.kernel, {loaded.ramdisk_bytes, frames, partition.vcpus.value,
+                                                        is_store_client(partition),
+                                                        partition.cmdline.value});
+        if (layout.least_frames > frames) {
+            report_.error(partition.memory_mib.at,
+                          sentence("memory is ", partition.memory_mib.value, " MiB, too little for ",
+                                   Quoted{partition.name.value}, "; at least ",
+                                   (layout.least_frames + frames_per_mib - 1) / frames_per_mib, " MiB are needed"));
+            return false;
+        }
+        loaded.layout = {layout.start, layout.least_frames};
+        loaded.pages = std::move(layout);
+        return true;
+    }
+
     static std::string too_little(const PartitionModel& partition, const LoadedPartition& loaded, uint64_t least)
     {
         const Kernel& kernel = *loaded.kernel;
@@ -172,6 +193,16 @@ private:
             const auto user = sentence(name, ": kernel at frame ", Hex{piece.pfn});
             loaded.segments.push_back({piece.pfn, piece.frames, payloads_.add(piece.content, user), 0});
         }
+        add_ramdisk(name, loaded);
+        if (!is_pvh(partition))
+            return;
+        const auto user = sentence(name, ": start info and ACPI tables at frame ", Hex{loaded.pages.pages_pfn});
+        loaded.segments.push_back({loaded.pages.pages_pfn, loaded.pages.pages_frames,
+                                   payloads_.add(loaded.pages.pages, user), 0});
+    }
+
+    void add_ramdisk(const std::string& name, LoadedPartition& loaded)
+    {
         if (loaded.ramdisk_bytes == 0)
             return;
         const uint64_t pfn = loaded.layout.start.ramdisk_pfn;
@@ -183,7 +214,7 @@ private:
     const SystemModel& system_;
     PayloadStore& payloads_;
     Report& report_;
-    std::map<std::string, KernelResult> kernels_;
+    std::map<std::pair<std::string, bool>, KernelResult> kernels_;   // by path and whether for pvh
     Bytes ramdisk_;
 };
 

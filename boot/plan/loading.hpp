@@ -11,7 +11,7 @@
 #include "boot/plan/kernel.hpp"
 #include "boot/plan/model.hpp"
 #include "boot/plan/payloads.hpp"
-#include "boot/plan/pv_layout.hpp"
+#include "boot/plan/pvh_layout.hpp"
 #include "boot/plan/report.hpp"
 
 namespace bulkhead::tool {
@@ -21,6 +21,7 @@ struct LoadedPartition {
     uint64_t ramdisk_bytes = 0;             // of the slice, if it has one
     Bytes slice;                            // empty: none
     PvLayout layout{};
+    PvhLayout pages{};  // of a pvh partition
     std::vector<plan::Segment> segments;
 };
 

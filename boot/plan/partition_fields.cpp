@@ -28,12 +28,11 @@ Outcome<void> read_type(const Property& property, P& target, Report&)
 {
     static constexpr std::array<std::string_view, 4> types{"pv", "pvh", "hvm", "service"};
     auto type = ATTEMPT(text(property.value));
-    if (type == "pvh" || type == "hvm")
-        return refuse("is ", Quoted{type}, ": hardware partitions cannot be built yet; \"pv\" runs ",
-                      "stock Linux kernels today");
+    if (type == "hvm")
+        return refuse("is \"hvm\": full PCs cannot be built yet; \"pv\" and \"pvh\" run stock Linux kernels");
     if (type == "service")
         return refuse("is \"service\": services are added by themselves; \"pv\" runs kernels and programs on the runtime");
-    if (type != "pv")
+    if (type != "pv" && type != "pvh")
         return refuse("is ", Quoted{type}, "; ", suggestion(type, types, "\"pv\" is expected"));
     target.type.state(std::move(type), property.at);
     return {};

@@ -8,9 +8,6 @@
 
 namespace bulkhead {
 
-// The power switch that the ACPI tables of a `pvh` partition name (PM1a_CNT): SLP_EN ends the life.
-inline constexpr uint16_t power_control_port = 0x604;
-
 // Start-up, after init_cpuid_policy().
 void init_hardware_cpuid(CpuidFunction host);
 [[nodiscard]] CpuidResult hardware_cpuid(Vcpu& vcpu, uint32_t leaf, uint32_t subleaf);

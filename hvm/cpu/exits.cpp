@@ -2,6 +2,7 @@
 // See exits.hpp. What a guest does here stops at most itself.
 #include "hvm/cpu/exits.hpp"
 
+#include "core/guest_power.hpp"
 #include "core/lifecycle.hpp"
 #include "core/partition_fault.hpp"
 #include "core/schedule.hpp"
@@ -126,8 +127,10 @@ void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     if (!exit.write) {
         const uint64_t ones = exit.bytes == 4 ? 0xFFFF'FFFF : (uint64_t{1} << (exit.bytes * 8)) - 1;
         frame.rax = exit.bytes == 4 ? ones : frame.rax | ones;
-    } else if (exit.port == power_control_port && (frame.rax & 0x2000) != 0) {
+    } else if (exit.port == guest_power::sleep_port && (frame.rax & guest_power::sleep_enable) != 0) {
         shut_down(*vcpu.partition, SHUTDOWN_poweroff);
+    } else if (exit.port == guest_power::reset_port && (frame.rax & 0xFF) == guest_power::reset_value) {
+        shut_down(*vcpu.partition, SHUTDOWN_reboot);
     }
     step(vcpu, frame, exit);
 }

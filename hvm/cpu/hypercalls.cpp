@@ -200,7 +200,8 @@ Result<> write_memory_map(const Partition& partition, GuestVirtual argument)
     if (!machine::read_guest(map, argument))
         return fail(XEN_EFAULT);
     const uint64_t frames = partition.plan->memory_frames;
-    std::array<E820Entry, 2> entries{{{0, std::min(frames, hole_first_gfn) << page_shift, ram}}};
+    // The pages of the start of day follow the low RAM.
+    std::array<E820Entry, 2> entries{{{0, partition.plan->pv.mapped_end_pfn << page_shift, ram}}};
     unsigned count = 1;
     if (frames > hole_first_gfn)
         entries[count++] = {(hole_first_gfn + hole_frames) << page_shift, (frames - hole_first_gfn) << page_shift, ram};

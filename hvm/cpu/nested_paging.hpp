@@ -4,29 +4,13 @@
 // XENMEM_add_to_physmap) change them later, in tables set aside for that.
 #pragma once
 
+#include "core/guest_memory_map.hpp"
 #include "core/partition.hpp"
 #include "core/result.hpp"
 
 #include <cstdint>
 
 namespace bulkhead {
-
-// RAM is in one piece from 0 but for a hole below 4 GiB, where the local APIC is.
-inline constexpr uint64_t hole_first_gfn = 0xf0000;
-inline constexpr uint64_t hole_frames = 0x10000;
-
-// The partition's own frame number behind a guest frame number, or all ones.
-[[nodiscard]] constexpr uint64_t pfn_of_gfn(uint64_t gfn, uint64_t frames)
-{
-    if (gfn >= hole_first_gfn)
-        gfn = gfn < hole_first_gfn + hole_frames ? ~uint64_t{0} : gfn - hole_frames;
-    return gfn < frames ? gfn : ~uint64_t{0};
-}
-// Past the last guest frame number with RAM.
-[[nodiscard]] constexpr uint64_t ram_end_gfn(uint64_t frames)
-{
-    return frames <= hole_first_gfn ? frames : frames + hole_frames;
-}
 
 // Start-up.
 void make_nested_tables(Partition& partition);

@@ -71,7 +71,7 @@ enum Intercept1 : uint32_t {
     intercept_window = 1u << 4,
     intercept_rdpmc = 1u << 15,
     intercept_cpuid = 1u << 18,
-    intercept_rsm = 1u << 20,
+    intercept_rsm = 1u << 19,
     intercept_invd = 1u << 22,
     intercept_halt = 1u << 24,
     intercept_invlpga = 1u << 26,
