@@ -8,6 +8,7 @@
 // no vCPU of a partition runs while reset_events() does.
 #pragma once
 
+#include "core/hardware.hpp"
 #include "core/cpu.hpp"
 #include "core/events.hpp"
 #include "core/partition.hpp"
@@ -90,6 +91,8 @@ void poke_vcpu(const Vcpu& target);
     vcpu_info_t& info = *std::atomic_ref(target.info).load(std::memory_order_acquire);
     if (std::atomic_ref(info.evtchn_upcall_pending).exchange(1, std::memory_order_seq_cst) != 0)
         return;
+    if (target.hardware != nullptr) [[unlikely]]
+        hardware_operations.event_raised(target);
     if ((target.hold.load(std::memory_order_relaxed) & (hold_blocked | hold_polling)) != 0)
         wake_vcpu(target);
     else if (target.cpu != this_cpu().number)

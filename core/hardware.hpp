@@ -26,6 +26,8 @@ struct HardwareOperations {
     // Something waits that ends SCHEDOP_block.
     bool (*must_run)(const Vcpu& vcpu);
 
+    // Events wait for the vCPU that did not before. Any CPU, events lock.
+    void (*event_raised)(Vcpu& vcpu);
     // The local APIC's timer (VcpuTime::apic_deadline) has expired: sets the next deadline. Own CPU.
     void (*timer_expired)(Vcpu& vcpu, Nanoseconds now);
 

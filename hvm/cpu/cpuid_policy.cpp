@@ -9,6 +9,7 @@
 #include "core/pv/cpuid_policy.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "hvm/cpu/msr_policy.hpp"
+#include "machine/fpu.hpp"
 
 extern "C" {
 #include <xen/arch-x86/cpuid.h>
@@ -35,10 +36,11 @@ struct Extras {
 };
 constinit Extras extras{};
 
+// Not XEN_HVM_CPUID_UPCALL_VECTOR, though HVMOP_set_evtchn_upcall_vector works: kernels that see it
+// pay for an end-of-interrupt with each event, which HVM_PARAM_CALLBACK_IRQ does without.
 CpuidResult xen_features(const Vcpu& vcpu)
 {
-    return {XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT |
-                XEN_HVM_CPUID_UPCALL_VECTOR,
+    return {XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT,
             vcpu.number.raw(), vcpu.partition->id.raw(), 0};
 }
 
@@ -60,6 +62,9 @@ CpuidResult hardware_cpuid(Vcpu& vcpu, uint32_t leaf, uint32_t subleaf)
 {
     // OSXSAVE follows the guest's register, as the PV policy has it.
     vcpu.pv.cr4 = vendor().paging(vcpu).cr4;
+    // QEMU 7.2 does not intercept XSETBV.
+    if (machine::fpu_components() != 0)
+        vcpu.pv.xcr0 = machine::read_xcr0();
     CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
     switch (leaf) {
     case 1:

@@ -89,7 +89,6 @@ struct HardwareVcpu {
     bool window_wanted;                 // the entry asks for an exit when interrupts can be taken
     std::atomic<uint16_t> start_vector; // a start-up IPI has come: the vector with bit 8 set; any CPU
     uint8_t callback_vector;            // HVMOP_set_evtchn_upcall_vector; 0: none
-    bool callback_raised;               // for the events that are pending now
     ExitCounters exits;
 };
 

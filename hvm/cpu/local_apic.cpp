@@ -343,8 +343,6 @@ bool write_apic(Vcpu& vcpu, uint32_t msr, uint64_t value)
 void request_interrupt(Vcpu& vcpu, uint8_t vector)
 {
     LocalApic& apic = vcpu.hardware->apic;
-    if ((__atomic_load_n(&apic.spurious, __ATOMIC_RELAXED) & enabled) == 0)
-        return;
     // Release: what the sender wrote before comes with it.
     apic.requests[vector / 32].fetch_or(1u << (vector % 32), std::memory_order_seq_cst);
     wake(vcpu);
@@ -352,6 +350,8 @@ void request_interrupt(Vcpu& vcpu, uint8_t vector)
 
 uint8_t deliverable(const LocalApic& apic)
 {
+    if ((apic.spurious & enabled) == 0)
+        return 0;
     const unsigned vector = highest_request(apic);
     return vector >= 16 && (vector & 0xF0) > (processor_priority(apic) & 0xF0) ? static_cast<uint8_t>(vector) : 0;
 }

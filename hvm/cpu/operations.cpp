@@ -94,7 +94,6 @@ void reset_hardware_vcpu(Vcpu& vcpu)
     hardware.debug = {};
     hardware.window_wanted = false;
     hardware.callback_vector = 0;
-    hardware.callback_raised = false;
     hardware.start_vector.store(0, std::memory_order_relaxed);
     vcpu.time.apic_deadline = never;
     // Its kernel's address space is always the one that is loaded.
@@ -113,6 +112,7 @@ constinit const HardwareOperations hardware_operations{
     .save = save_hardware_vcpu,
     .run = run_hardware_vcpu,
     .must_run = hardware_must_run,
+    .event_raised = raise_callback,
     .timer_expired = apic_timer_expired,
     .map_guest_page = map_guest_page,
     .start_of_day = start_of_day,

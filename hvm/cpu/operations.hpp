@@ -12,6 +12,7 @@ void load_hardware_vcpu(Vcpu& vcpu);
 void save_hardware_vcpu(Vcpu& vcpu);
 // Something waits that ends a HLT or SCHEDOP_block.
 [[nodiscard]] bool hardware_must_run(const Vcpu& vcpu);
+void raise_callback(Vcpu& vcpu);
 // As after INIT; registers (Vcpu::registers) too.
 void reset_hardware_vcpu(Vcpu& vcpu);
 

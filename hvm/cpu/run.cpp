@@ -28,23 +28,10 @@ uint8_t waiting_vector(const Vcpu& vcpu)
     return deliverable(hardware.apic);
 }
 
-// A call-back vector of the vCPU's own (HVMOP_set_evtchn_upcall_vector) comes through its APIC.
-void raise_callback(Vcpu& vcpu)
-{
-    HardwareVcpu& hardware = *vcpu.hardware;
-    if (hardware.callback_vector == 0)
-        return;
-    const bool pending = event_flag(vcpu.info->evtchn_upcall_pending) != 0;
-    if (pending && !hardware.callback_raised)
-        request_interrupt(vcpu, hardware.callback_vector);
-    hardware.callback_raised = pending;
-}
-
 void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
 {
     HardwareVcpu& hardware = *vcpu.hardware;
     hardware.window_wanted = false;
-    raise_callback(vcpu);
     if (hardware.next.type != Injection::Type::none) {
         hardware.window_wanted = waiting_vector(vcpu) != 0;
         return;
@@ -74,16 +61,25 @@ void take_start(Vcpu& vcpu, GuestFrame& frame)
         return;
     reset_hardware_vcpu(vcpu);
     vendor().set_real_mode_entry(vcpu, static_cast<uint8_t>(start));
+    vcpu.initialised = true;
     frame = vcpu.registers;
     frame.rip = 0;
 }
 
 }  // namespace
 
+// A call-back vector of the vCPU's own (HVMOP_set_evtchn_upcall_vector) comes through its APIC, once
+// for each time that events begin to wait.
+void raise_callback(Vcpu& vcpu)
+{
+    const uint8_t vector = __atomic_load_n(&vcpu.hardware->callback_vector, __ATOMIC_RELAXED);
+    if (vector != 0)
+        request_interrupt(vcpu, vector);
+}
+
 bool hardware_must_run(const Vcpu& vcpu)
 {
-    return vcpu.pv.nmi_pending || waiting_vector(vcpu) != 0 ||
-           (vcpu.hardware->callback_vector != 0 && event_flag(vcpu.info->evtchn_upcall_pending) != 0);
+    return vcpu.pv.nmi_pending || waiting_vector(vcpu) != 0;
 }
 
 void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
@@ -120,6 +116,9 @@ void save_hardware_vcpu(Vcpu& vcpu)
 {
     vendor().save(vcpu);
     forget_mappings(vcpu.hardware->window);
+    // QEMU 7.2 does not intercept XSETBV.
+    if (machine::fpu_components() != 0)
+        vcpu.pv.xcr0 = machine::read_xcr0();
     machine::save_fpu(vcpu.fpu_area, vcpu.pv.xcr0);
     machine::read_debug_addresses(vcpu.hardware->debug);
 }

@@ -44,6 +44,14 @@ void write_xcr0(uint64_t value)
                    "d"(static_cast<uint32_t>(value >> 32)));
 }
 
+uint64_t read_xcr0()
+{
+    uint32_t low;
+    uint32_t high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t{high} << 32) | low;
+}
+
 void init_fpu()
 {
     uint64_t cr0;

@@ -20,5 +20,6 @@ void init_fpu();
 void save_fpu(void* area, uint64_t guest_xcr0);
 void restore_fpu(const void* area, uint64_t guest_xcr0);
 void write_xcr0(uint64_t value);
+[[nodiscard]] uint64_t read_xcr0();
 
 }  // namespace bulkhead::machine
