@@ -220,11 +220,17 @@ $(B)/unit/main.o: tests/unit/main.cpp Makefile
 	$(call say,UNITCXX,$<)
 	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-# Each test file includes the units that it tests, so one compilation makes it.
-$(B)/unit/%: tests/unit/%.cpp $(B)/unit/main.o Makefile | $(B)/include/bulkhead/build_info.hpp
+UNIT_COMMON   := $(B)/unit/main.o $(B)/unit/hardware_absent.o
+$(B)/unit/hardware_absent.o: tests/unit/fakes/hardware_absent.cpp Makefile
 	@mkdir -p $(@D)
 	$(call say,UNITCXX,$<)
-	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(B)/unit/main.o $(UNIT_LIBS)
+	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+# Each test file includes the units that it tests, so one compilation makes it.
+$(B)/unit/%: tests/unit/%.cpp $(UNIT_COMMON) Makefile | $(B)/include/bulkhead/build_info.hpp
+	@mkdir -p $(@D)
+	$(call say,UNITCXX,$<)
+	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(UNIT_COMMON) $(UNIT_LIBS)
 
 $(B)/unit/platform/x86/libc/test_memory: platform/x86/libc/memory.S
 
@@ -302,7 +308,7 @@ $(DEPS)/setup/clang: ci/setup
 $(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
 	@mkdir -p $(@D)
 	$(call say,FUZZCXX,$<)
-	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(PLAN_LIBS)
+	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< tests/unit/fakes/hardware_absent.cpp $(PLAN_LIBS)
 
 fuzz: $(FUZZ_TARGETS)
 	@tests/fuzz/run --seconds $(FUZZ_SECONDS) --filter '$(FILTER)' $(FUZZ_TARGETS)

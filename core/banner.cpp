@@ -62,8 +62,8 @@ void print_partition(const plan::Header& plan, const Partition& partition)
     }
     char cpus[96];
     print_cpu_list(partition, cpus, sizeof(cpus));
-    log("partition %u %s: pv, %u vCPU%s on CPU %s, priority %u, kernel %s", unsigned{partition.id.raw()},
-        partition.name(), unsigned{planned.vcpus}, planned.vcpus == 1 ? "" : "s", cpus,
+    log("partition %u %s: %s, %u vCPU%s on CPU %s, priority %u, kernel %s", unsigned{partition.id.raw()},
+        partition.name(), type_name(planned.type), unsigned{planned.vcpus}, planned.vcpus == 1 ? "" : "s", cpus,
         unsigned{planned.priority}, plan::text(plan, planned.kernel_path).data());
     print_memory(partition);
 }

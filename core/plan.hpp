@@ -35,6 +35,20 @@ struct Table {
 };
 
 enum class PartitionType : uint8_t { pv = 1, pvh = 2, hvm = 3, service = 4 };
+[[nodiscard]] constexpr const char* type_name(PartitionType type)
+{
+    switch (type) {
+    case PartitionType::pv:
+        return "pv";
+    case PartitionType::pvh:
+        return "pvh";
+    case PartitionType::hvm:
+        return "hvm";
+    case PartitionType::service:
+        return "service";
+    }
+    return "unknown";
+}
 enum class Action : uint8_t { destroy = 0, restart = 1, preserve = 2 };
 enum class Encoding : uint32_t {
     raw = 0,

@@ -121,7 +121,7 @@ int state_off_cpu(uint32_t held)
 void reset_time(Vcpu& vcpu)
 {
     VcpuTime& time = vcpu.time;
-    time.singleshot = time.periodic_next = time.poll_deadline = time.upcall_after = never;
+    time.singleshot = time.periodic_next = time.poll_deadline = time.upcall_after = time.apic_deadline = never;
     time.periodic_ns = 0;
     time.periodic_request.store(no_request, std::memory_order_relaxed);
     time.runstate = {};

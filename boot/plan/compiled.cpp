@@ -48,7 +48,7 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
                 out.name.begin());
     out.uuid = model.uuid.value;
     out.type = model.is_service           ? plan::PartitionType::service
-             : model.type.value == "pvh" ? plan::PartitionType::pvh
+             : is_hardware(model) ? plan::PartitionType::pvh
                                          : plan::PartitionType::pv;
     out.priority = model.priority.value;
     out.on_poweroff = model.on_poweroff.value;

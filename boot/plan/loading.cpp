@@ -22,8 +22,6 @@ std::string path_of(const SystemModel& system, const std::string& name)
     return (std::filesystem::path(system.folder) / name).lexically_normal().string();
 }
 
-bool is_pvh(const PartitionModel& partition) { return partition.type.value == "pvh"; }
-
 KernelResult load_kernel(const std::string& path, bool pvh)
 {
     const Bytes file = ATTEMPT(read_file(path));
@@ -46,7 +44,7 @@ public:
             return loaded;
         if (!take_slice(partition, loaded))
             return loaded;
-        if (is_pvh(partition) ? lay_out_hardware(partition, loaded) : lay_out(partition, loaded))
+        if (is_hardware(partition) ? lay_out_hardware(partition, loaded) : lay_out(partition, loaded))
             fill(partition, loaded);
         ramdisk_ = {};
         return loaded;
@@ -60,7 +58,7 @@ private:
         const auto path = partition.is_service
                               ? (std::filesystem::path(system_.services_folder) / partition.kernel.value).string()
                               : path_of(system_, partition.kernel.value);
-        const auto key = std::pair(path, is_pvh(partition));
+        const auto key = std::pair(path, is_hardware(partition));
         auto known = kernels_.find(key);
         if (known == kernels_.end())
             known = kernels_.emplace(key, load_kernel(path, key.second)).first;
@@ -194,7 +192,7 @@ private:
             loaded.segments.push_back({piece.pfn, piece.frames, payloads_.add(piece.content, user), 0});
         }
         add_ramdisk(name, loaded);
-        if (!is_pvh(partition))
+        if (!is_hardware(partition))
             return;
         const auto user = sentence(name, ": start info and ACPI tables at frame ", Hex{loaded.pages.pages_pfn});
         loaded.segments.push_back({loaded.pages.pages_pfn, loaded.pages.pages_frames,

@@ -179,7 +179,7 @@ std::string summary_text(const MapInput& input)
     for (size_t i = 0; i < system.partitions.size(); ++i) {
         const auto& partition = system.partitions[i];
         auto cpus = partition.placement;
-        columns.row({partition.name.value, partition.is_service ? "service" : "pv", sentence(partition.memory_mib.value, " MiB"),
+        columns.row({partition.name.value, type_word(partition), sentence(partition.memory_mib.value, " MiB"),
                      sentence(Count{partition.placement.size(), "vCPU"}, " on CPU ", cpu_list_text(cpus)),
                      sentence(partition.kernel.value,
                               partition.ramdisk.stated ? " with " + partition.ramdisk.value : "")});

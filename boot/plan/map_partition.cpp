@@ -41,15 +41,20 @@ std::vector<Region> used_regions(const PartitionModel& partition, const LoadedPa
     if (pv.ramdisk_bytes != 0)
         regions.push_back({pv.ramdisk_pfn, frames_for(pv.ramdisk_bytes), sentence(loaded.slice.empty() ? "ramdisk, " : "slice of the plan, ", Size{pv.ramdisk_bytes}),
                            pv.ramdisk_by_pfn == 0});
-    regions.push_back({pv.p2m_pfn, pv.p2m_frames, "physical-to-machine list", true, pv.p2m_base});
+    const bool hardware = loaded.pages.pages_frames != 0;
+    if (hardware) {
+        regions.push_back({loaded.pages.pages_pfn, loaded.pages.pages_frames, "start info, ACPI tables"});
+    } else {
+        regions.push_back({pv.start_info_pfn, 1, "start info"});
+        regions.push_back({pv.tables_pfn, pv.tables_frames, "page tables"});
+        regions.push_back({pv.stack_pfn, 1, "boot stack"});
+        regions.push_back({pv.p2m_pfn, pv.p2m_frames, "physical-to-machine list", true, pv.p2m_base});
+    }
     if (pv.p2m_tables_frames != 0)
         regions.push_back({pv.p2m_tables_pfn, pv.p2m_tables_frames, "page tables of that list", false});
-    regions.push_back({pv.start_info_pfn, 1, "start info"});
     if (pv.store_pfn != plan::no_pfn)
         regions.push_back({pv.store_pfn, 1, "store ring"});
     regions.push_back({pv.console_pfn, 1, "console ring"});
-    regions.push_back({pv.tables_pfn, pv.tables_frames, "page tables"});
-    regions.push_back({pv.stack_pfn, 1, "boot stack"});
     if (partition.persistent_frames != 0)
         regions.push_back({partition.memory_mib.value * frames_per_mib - partition.persistent_frames,
                            partition.persistent_frames, "persistent region, kept over restarts", false});
@@ -83,7 +88,7 @@ std::string memory_text(const PartitionModel& partition, const LoadedPartition& 
 {
     const auto& pv = loaded.layout.start;
     Columns columns("    ");
-    columns.row({"frame", "frames", "virtual address", "what"});
+    columns.row({"frame", "frames", is_hardware(partition) ? "guest-physical address" : "virtual address", "what"});
     for (const auto& region : all_regions(partition, loaded)) {
         const uint64_t address =
             region.address != 0 ? region.address : pv.virt_base + (region.pfn << page_shift);
@@ -177,7 +182,7 @@ std::string partition_text(const SystemModel& system, const PartitionModel& part
 {
     const auto& pv = loaded.layout.start;
     Columns columns("  ");
-    columns.row({"type", partition.is_service ? "service" : "pv"});
+    columns.row({"type", type_word(partition)});
     columns.row({"domain", std::to_string(partition.domain)});
     columns.row({"uuid", uuid_text(partition.uuid.value) + (partition.uuid.stated ? "" : " (derived)")});
     describe_memory(partition, columns);

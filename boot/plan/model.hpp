@@ -91,6 +91,12 @@ struct PartitionModel {
 {
     return std::find(partition.placement.begin(), partition.placement.end(), cpu) != partition.placement.end();
 }
+// Runs on VT-x or AMD-V.
+[[nodiscard]] inline bool is_hardware(const PartitionModel& partition) { return partition.type.value == "pvh"; }
+[[nodiscard]] inline const char* type_word(const PartitionModel& partition)
+{
+    return partition.is_service ? "service" : is_hardware(partition) ? "pvh" : "pv";
+}
 
 struct NetworkModel {
     Location at;

@@ -22,21 +22,6 @@ const char* action_name(plan::Action action)
     return "unknown";
 }
 
-const char* type_name(plan::PartitionType type)
-{
-    switch (type) {
-    case plan::PartitionType::pv:
-        return "pv";
-    case plan::PartitionType::pvh:
-        return "pvh";
-    case plan::PartitionType::hvm:
-        return "hvm";
-    case plan::PartitionType::service:
-        return "service";
-    }
-    return "unknown";
-}
-
 void put_uuid(const std::array<uint8_t, 16>& uuid, TextOut& out)
 {
     out.put("  uuid         ");

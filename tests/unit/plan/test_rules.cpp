@@ -171,8 +171,8 @@ TEST(Rules, types_that_cannot_be_built_yet_are_refused_as_such)
     const auto with_type = [](const std::string& type) {
         return check_source("/dts-v1/; / { compatible = \"bulkhead,plan\"; partitions { a { memory = <64>; kernel = \"k\"; type = \"" + type + "\"; }; }; };");
     };
-    CHECK_SAYS(with_type("pvh"), "type is \"pvh\": hardware partitions cannot be built yet");
-    CHECK_SAYS(with_type("hvm"), "type is \"hvm\": hardware partitions cannot be built yet");
+    CHECK_FINE(with_type("pvh"));
+    CHECK_SAYS(with_type("hvm"), "type is \"hvm\": full PCs cannot be built yet");
     CHECK_SAYS(with_type("service"), "type is \"service\": services are added by themselves");
     CHECK_SAYS(with_type("pvv"), "did you mean \"pv\"?");
     CHECK_FINE(with_type("pv"));

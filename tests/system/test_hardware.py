@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hardware partitions (pvh) on AMD-V, which QEMU's software CPU has: stock kernels alone and beside
+PV partitions, and a box that cannot run them."""
+
+from box import Failed
+from plans import linux
+from suite import test
+
+READY = r"^bulkhead-ramdisk: ready kernel=(\S+) cpus=(\d+) memory=(\d+)MiB"
+BROKEN = (r"Kernel panic", r"^stress: FAIL", r"^stress: .* [1-9]\d* failed")
+CLEAN = r"^stress: \d+ passed, 0 failed"
+
+
+def pvh(flavour="cloud-amd64", **properties):
+    return {**linux(flavour, **properties), "type": "pvh"}
+
+
+def boot(context, flavour, vcpus, memory, cpus, machine="q35", box="1G", run="stress kernel-log"):
+    """A stock kernel boots through its PVH entry and its log is clean."""
+    guest = pvh(flavour, run=run, name="guest", memory=memory, vcpus=vcpus, cpus=f"0-{cpus - 1}" if cpus > 1 else "0")
+    with context.start({"guest": guest}, machine=machine, cpus=cpus, memory=box) as started:
+        started["core"].expect(r"partition 1 guest: pvh, ")
+        ready = started["guest"].expect(READY, never=BROKEN)
+        if int(ready.group(2)) != vcpus:
+            raise Failed(f"the kernel found {ready.group(2)} CPUs, not {vcpus}")
+        started["guest"].expect(CLEAN, never=BROKEN, guard=1500, silence=300)
+        started["core"].expect(r"guest: powered off")
+
+
+PAIRS = [("amd64", 2, 256, 2, "pc", "1G"), ("cloud-amd64", 1, 96, 1, "q35", "512M"),
+         ("rt-amd64", 4, 512, 4, "q35", "1G")]
+for kernel, vcpus, memory, cpus, machine, box in PAIRS:
+    test(f"pvh boot {kernel}, {vcpus} vCPU, {memory} MiB, {machine}", flavour=kernel, vcpus=vcpus, memory=memory,
+         cpus=cpus, machine=machine, box=box)(boot)
+for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
+    for vcpus in (1, 2, 4):
+        for memory, box in ((96, "512M"), (512, "1G"), (4096, "6G")):
+            test(f"pvh boot {kernel}, {vcpus} vCPU, {memory} MiB, full", full=True, flavour=kernel, vcpus=vcpus,
+                 memory=memory, cpus=vcpus, box=box)(boot)
+        test(f"pvh stress {kernel}, {vcpus} vCPU", full=True, flavour=kernel, vcpus=vcpus, memory=256, cpus=vcpus,
+             run="stress")(boot)
+
+
+@test("pv and pvh partitions run beside each other on the same CPUs")
+def mixed(context):
+    guests = {"soft": linux(run="stress kernel-log userland", name="soft", memory=160, vcpus=2, cpus="0-1"),
+              "hard": pvh("amd64", run="stress kernel-log userland", name="hard", memory=192, vcpus=2, cpus="0-1")}
+    with context.start(guests, cpus=2, memory="1G") as box:
+        for name in guests:
+            box[name].expect(CLEAN, never=BROKEN, guard=900, silence=300)
+
+
+@test("a pvh partition restarts, and powers off, as the plan says")
+def life(context):
+    guest = pvh(run="[ -e /proc/none ]", then="reboot", name="guest", memory=128, on_reboot="restart",
+                on_poweroff="destroy")
+    with context.start({"guest": guest}, memory="512M") as box:
+        box["core"].expect(r"guest: runs \(life 1", r"guest: asked for a reboot; restarting", r"guest: runs \(life 2")
+        box["guest"].expect(READY)
+
+
+@test("without hardware virtualisation a pvh partition is left out with the reason and the rest runs")
+def absent(context):
+    guests = {"hard": pvh(name="hard"), "soft": linux(name="soft", memory=96)}
+    with context.start(guests, cpu="max,-smap,-svm", memory="512M") as box:
+        box["core"].expect(r"virtualisation: .*AMD-V with NPT: absent",
+                           r"partition 1 hard: LEFT OUT: the CPU has neither VT-x nor AMD-V")
+        box["soft"].expect(READY)
