@@ -2,6 +2,7 @@
 // The whole tool, from a plan's file to an image and its map.
 #include "boot/plan/driver.hpp"
 
+#include "boot/plan/acpi_tables.cpp"
 #include "boot/plan/annotation.cpp"
 #include "boot/plan/bzimage.cpp"
 #include "boot/plan/check.cpp"
@@ -27,6 +28,7 @@
 #include "boot/plan/policy_fields.cpp"
 #include "boot/plan/process.cpp"
 #include "boot/plan/pv_layout.cpp"
+#include "boot/plan/pvh_layout.cpp"
 #include "boot/plan/report.cpp"
 #include "boot/plan/resolve.cpp"
 #include "boot/plan/slice.cpp"
