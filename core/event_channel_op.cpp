@@ -29,30 +29,16 @@ namespace {
 }
 
 // A vCPU of the partition sends to another one of it, or to itself.
-[[gnu::noinline]] long send_fifo(Partition& self, uint32_t port, const EventChannel& channel)
+[[gnu::noinline]] long send_fifo(Partition& self, uint32_t port, EventChannel channel)
 {
     const LockGuard guard(self.events.lock);
     raise_event(self, port, self.vcpus[channel.vcpu]);
     return 0;
 }
 
-[[gnu::always_inline]] inline long send(Vcpu& vcpu, GuestVirtual argument)
+[[gnu::noinline]] long send_elsewhere(Partition& self, uint32_t port, EventChannel channel)
 {
-    uint32_t wanted;                                  // evtchn_send has nothing but the port
-    static_assert(sizeof(evtchn_send) == sizeof(wanted));
-    if (!machine::load_guest_u32(wanted, argument)) [[unlikely]]
-        return negative(XEN_EFAULT);
-    Partition& self = *vcpu.partition;
-    if (wanted >= self.events.count) [[unlikely]]
-        return negative(XEN_EINVAL);
-    const auto port = static_cast<uint32_t>(machine::nospec_index(wanted, self.events.count));
-    const EventChannel channel = load_channel(self.events, port);
     switch (channel.state) {
-    [[likely]] case PortState::ipi:
-        if (self.events.fifo.in_use.load(std::memory_order_relaxed))
-            return send_fifo(self, port, channel);
-        raise_two_level(self, port, self.vcpus[channel.vcpu]);
-        return 0;
     case PortState::interdomain:
         return send_to_peer(self, port, channel);
     case PortState::core:
@@ -66,6 +52,25 @@ namespace {
     default:
         return negative(XEN_EINVAL);
     }
+}
+
+[[gnu::always_inline]] inline long send(Vcpu& vcpu, GuestVirtual argument)
+{
+    uint32_t wanted;                                  // evtchn_send has nothing but the port
+    static_assert(sizeof(evtchn_send) == sizeof(wanted));
+    if (!machine::load_guest_u32(wanted, argument)) [[unlikely]]
+        return negative(XEN_EFAULT);
+    Partition& self = *vcpu.partition;
+    if (wanted >= self.events.count) [[unlikely]]
+        return negative(XEN_EINVAL);
+    const auto port = static_cast<uint32_t>(machine::nospec_index(wanted, self.events.count));
+    const EventChannel channel = load_channel(self.events, port);
+    if (channel.state != PortState::ipi) [[unlikely]]
+        return send_elsewhere(self, port, channel);
+    if (self.events.fifo.in_use.load(std::memory_order_relaxed)) [[unlikely]]
+        return send_fifo(self, port, channel);
+    raise_two_level(self, port, self.vcpus[channel.vcpu]);
+    return 0;
 }
 
 template <class Record>

@@ -53,7 +53,7 @@ template <ErrorCode has_error>
 [[gnu::always_inline]] inline void bounce(Vcpu& vcpu, GuestFrame& frame, Handler handler, const char* what,
                                           uint32_t error_code = 0)
 {
-    if (handler.address == 0 || !layout::is_canonical(handler.address)) [[unlikely]]
+    if (handler.address == 0) [[unlikely]]      // what is registered is canonical
         return no_handler(vcpu, frame, what);
     vcpu_info_t& info = *vcpu.info;
     const uint64_t old_mask = info.evtchn_upcall_mask;
@@ -70,15 +70,14 @@ template <ErrorCode has_error>
     if ((vcpu.partition->vm_assist & (uint64_t{1} << VMASST_TYPE_architectural_iopl)) != 0)
         rflags |= uint64_t{vcpu.pv.iopl} << 12;
 
-    const machine::ExceptionFrame pushed{frame.rcx, frame.r11, frame.rip, cs | (old_mask << 32), rflags, frame.rsp,
-                                         frame.ss};
+    cs |= old_mask << 32;
     bool stored;
     if constexpr (has_error == ErrorCode::pushed) {
-        stack = (stack & ~uint64_t{15}) - sizeof(pushed) - sizeof(uint64_t);
-        stored = machine::store_frame(stack, pushed, error_code);
+        stack = (stack & ~uint64_t{15}) - machine::exception_frame_bytes - sizeof(uint64_t);
+        stored = machine::store_frame(stack, frame, cs, rflags, error_code);
     } else {
-        stack = (stack & ~uint64_t{15}) - sizeof(pushed);
-        stored = machine::store_frame(stack, pushed);
+        stack = (stack & ~uint64_t{15}) - machine::exception_frame_bytes;
+        stored = machine::store_frame(stack, frame, cs, rflags);
     }
     if (!stored) [[unlikely]]
         return no_stack(vcpu, frame, stack, what);
@@ -110,7 +109,7 @@ Handler to_handler(const PvCallback& callback)
 constexpr uint8_t upcalls_in_a_row_at_most = 32;
 constexpr uint64_t hold_off_ns = 20'000;
 
-void hold_events_off(Vcpu& vcpu)
+[[gnu::noinline, gnu::cold]] void hold_events_off(Vcpu& vcpu)
 {
     if (vcpu.time.upcall_after != never)
         return;

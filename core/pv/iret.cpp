@@ -17,8 +17,6 @@ namespace bulkhead {
 
 namespace {
 
-static_assert(sizeof(machine::IretFrame) == sizeof(iret_context));
-
 constexpr uint64_t rflags_if = 1u << 9;
 // What a guest may set: status, TF, DF, NT, RF, AC, ID. Never IOPL, VM, VIF or VIP.
 constexpr uint64_t rflags_settable = 0x254DD5;
@@ -29,30 +27,37 @@ constexpr uint8_t count_one_more(uint8_t count)
     return count == 0xff ? count : static_cast<uint8_t>(count + 1);
 }
 
+// Apart, so that the path that all take stays short.
+[[gnu::noinline, gnu::cold]] void no_frame(Vcpu& vcpu, const GuestFrame& frame)
+{
+    crash_partition(vcpu, "its iret hypercall finds no frame at %#lx (vCPU %u)", frame.rsp, vcpu.number.raw());
+}
+
+[[gnu::noinline, gnu::cold]] void no_user_tables(Vcpu& vcpu)
+{
+    crash_partition(vcpu, "its iret hypercall goes to user mode without user page tables (vCPU %u)",
+                    vcpu.number.raw());
+}
+
 }  // namespace
 
 void guest_iret_hypercall(Vcpu& vcpu, GuestFrame& frame)
 {
-    machine::IretFrame context;
-    if (!machine::load_frame(context, frame.rsp)) [[unlikely]]
-        return crash_partition(vcpu, "its iret hypercall finds no frame at %#lx (vCPU %u, rip %#lx)",
-                               frame.rsp, vcpu.number.raw(), frame.rip);
+    machine::IretContext context;
+    if (!machine::load_frame(context, frame)) [[unlikely]]
+        return no_frame(vcpu, frame);
 
     const bool to_user = (context.cs & 3) == 3;
     if (to_user && vcpu.pv.user_table.raw() == 0) [[unlikely]]
-        return crash_partition(vcpu, "its iret hypercall goes to user mode without user page tables (vCPU %u)",
-                               vcpu.number.raw());
+        return no_user_tables(vcpu);
 
     if ((vcpu.partition->vm_assist & (uint64_t{1} << VMASST_TYPE_architectural_iopl)) != 0)
         vcpu.pv.iopl = static_cast<uint8_t>((context.rflags >> 12) & 3);
 
-    frame.rax = context.rax;
-    frame.rip = context.rip;
     frame.cs = static_cast<uint16_t>(context.cs | 3);
     frame.rflags = (context.rflags & rflags_settable) | rflags_if | rflags_fixed;
-    frame.rsp = context.rsp;
     if ((context.flags & VGCF_in_syscall) != 0) {
-        // RCX, R11, CS and SS are discarded: SYSRET brings its own.
+        // CS and SS are discarded: SYSRET brings its own, as it does RCX and R11.
         frame.vector = entry_syscall;
         if (frame.cs != FLAT_RING3_CS32)
             frame.cs = FLAT_RING3_CS64;
@@ -60,8 +65,6 @@ void guest_iret_hypercall(Vcpu& vcpu, GuestFrame& frame)
     } else {
         frame.vector = 0;
         frame.ss = static_cast<uint16_t>(context.ss | 3);
-        frame.rcx = context.rcx;
-        frame.r11 = context.r11;
     }
     const bool masked = (context.rflags & rflags_if) == 0;
     vcpu.info->evtchn_upcall_mask = masked;

@@ -60,6 +60,15 @@ constexpr bool guest_range_ok(uint64_t address, uint64_t size_bytes)
         return false;
     return end <= guest_low_end || address >= core_end;
 }
+// The same in fewer instructions, for a few bytes that are accessed one word after the other: what
+// begins at the end of the address space may go on at its beginning, which is the guest's as well.
+constexpr bool guest_words_ok(uint64_t address, uint64_t size_bytes)
+{
+    return address - core_end <= guest_low_end - core_end - size_bytes;
+}
+static_assert(guest_words_ok(0, 8) && guest_words_ok(guest_low_end - 8, 8) && !guest_words_ok(guest_low_end - 7, 8));
+static_assert(!guest_words_ok(guest_low_end, 8) && !guest_words_ok(core_begin - 8, 8) && !guest_words_ok(core_begin, 8));
+static_assert(!guest_words_ok(core_end - 1, 8) && guest_words_ok(core_end, 8) && guest_words_ok(~uint64_t{0} - 7, 8));
 
 }  // namespace bulkhead::layout
 #endif

@@ -31,7 +31,7 @@ struct Line {
 };
 
 constexpr Line lines[] = {
-#include "abi_surface.inc"
+#include "framework/abi_surface.inc"
 };
 
 // In the hypervisor's part of every address space: a record there cannot be read.

@@ -35,11 +35,11 @@ $(B)/guests/objects/%.S.o: tests/guests/%.S tests/guests/guests.mk
 	$(Q)$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
 
 # What docs/abi.md says, for the guest that asks whether it is true.
-$(B)/guests/objects/abi_surface.inc: docs/abi.md ci/check-abi
+$(B)/guests/objects/framework/abi_surface.inc: docs/abi.md ci/check-abi
 	@mkdir -p $(@D)
 	@ci/check-abi --headers $(DEPS)/include/xen --table $@
 
-$(B)/guests/objects/abi_surface.cpp.o: $(B)/guests/objects/abi_surface.inc
+$(B)/guests/objects/abi_surface.cpp.o: $(B)/guests/objects/framework/abi_surface.inc
 $(B)/guests/objects/abi_surface.cpp.o: GUEST_FLAGS += -I$(B)/guests/objects
 
 $(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK) tests/guests/guest.lds

@@ -20,7 +20,7 @@ namespace bulkhead::machine {
 // Checks the range.
 [[nodiscard, gnu::always_inline]] inline bool load_guest_u32(uint32_t& to, GuestVirtual from)
 {
-    if (!layout::guest_range_ok(from.raw(), sizeof(uint32_t))) [[unlikely]]
+    if (!layout::guest_words_ok(from.raw(), sizeof(uint32_t))) [[unlikely]]
         return false;
     uint32_t value;
     asm goto(OPEN_GUEST_ACCESS "1: mov (%[from]), %[value]\n" CLOSE_GUEST_ACCESS LEAVE_BY_FAULT
