@@ -74,6 +74,10 @@ void print_hello(const BootInfo& info)
 {
     log("Bulkhead " BULKHEAD_VERSION ", compiled with GCC " __VERSION__ ", started by %s%s%s", info.entry_name,
         info.firmware[0] != '\0' ? " from " : "", info.firmware);
+    if (info.slot.number < BootSlot::none)
+        log("slot %c, version %llu, %s; the other slot: %s", info.slot.number == 0 ? 'A' : 'B',
+            static_cast<unsigned long long>(info.slot.version), info.slot.on_trial ? "on trial" : "proved",
+            info.slot.other_version != 0 ? "good too" : "nothing to start");
 }
 
 void print_machine(const BootInfo& info, const plan::Header& plan)

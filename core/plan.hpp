@@ -200,6 +200,8 @@ struct Header {
     Table windows;                      // of Window, grouped by CPU, in order
     Table symbols;                      // of Symbol
     Table shared_regions;               // of SharedRegion
+    uint32_t slot_health_s;             // when the image reports itself healthy to the selector of slots
+    uint32_t reserved;
 };
 
 // In the core's image; the host tool finds it by the section name .plan_anchor and fills it in.
@@ -218,7 +220,7 @@ static_assert(offsetof(Partition, pv) == 224);
 static_assert(sizeof(SharedRegion) == 56);
 static_assert(sizeof(SharedMember) == 4);
 static_assert(sizeof(Symbol) == 16);
-static_assert(sizeof(Header) == 88);
+static_assert(sizeof(Header) == 96);
 static_assert(sizeof(Anchor) == 32);
 
 }  // namespace bulkhead::plan

@@ -20,6 +20,7 @@
 #include "core/pv/entry_points.hpp"
 #include "core/pv/start_of_day.hpp"
 #include "core/schedule.hpp"
+#include "core/slot_health.hpp"
 #include "core/services.hpp"
 #include "core/shared_memory.hpp"
 #include "machine/core_space.hpp"
@@ -87,12 +88,14 @@ void core_main(const BootInfo& info)
     init_services();
     init_schedule(plan::table<plan::Window>(plan, plan.windows));
     init_partition_consoles();
+    init_slot_health(info, plan.slot_health_s);
     print_partitions(plan);
     close_boot_allocator();
     machine::unmap_start_code();
     hardware_operations.enable_cpu();
     start_console_interrupts();
     start_partitions();
+    start_slot_health();
     released.store(true, std::memory_order_release);
     enter_guests();
 }

@@ -7,6 +7,7 @@
 #include "core/lifecycle_internal.hpp"
 #include "core/result.hpp"
 #include "core/schedule.hpp"
+#include "core/slot_health.hpp"
 #include "machine/clock.hpp"
 #include "machine/this_cpu.hpp"
 
@@ -106,6 +107,8 @@ void check_watchdogs(Nanoseconds now)
         if (!partition.vcpus.empty() && partition.vcpus[0].cpu == here)
             next = std::min(next, look_at(partition, now));
     }
+    if (here == CpuNumber(0))
+        next = std::min(next, check_slot_health(now));
     set_watchdog_event(next);
 }
 

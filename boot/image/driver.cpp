@@ -109,8 +109,7 @@ void summarize(const std::vector<Artefact>& artefacts, std::ostream& out)
 Outcome<void> build(const ImageOptions& options, std::ostream& out)
 {
     const Inputs inputs = ATTEMPT(read_inputs(options));
-    const SlotSettings settings{options.version, options.minimum_version, static_cast<uint32_t>(options.health_seconds),
-                                static_cast<uint32_t>(options.tries), "Bulkhead"};
+    const SlotSettings settings{options.version, options.minimum_version, static_cast<uint32_t>(options.tries)};
     auto made = make_slot(inputs.image, settings, inputs.key);
     if (!made)
         return refuse(options.image, " ", made.error());

@@ -8,7 +8,7 @@ namespace bulkhead::tool {
 
 const std::string_view image_usage =
     "usage: bulkhead-image --image bulkhead.elf --loaders DIR --key KEY.pem --output DIR\n"
-    "         [--version N] [--minimum-version N] [--health-seconds N] [--tries N]\n"
+    "         [--version N] [--minimum-version N] [--tries N]\n"
     "         [--slot-mib N] [--flash-mib N] [--payload-mib N]\n"
     "Makes what each firmware starts of an image that bulkhead-plan has written.\n";
 
@@ -39,7 +39,7 @@ Outcome<ImageOptions> parse_image_options(const std::vector<std::string_view>& a
     const std::array texts{Text{"--image", &options.image}, Text{"--loaders", &options.loaders},
                            Text{"--key", &options.key}, Text{"--output", &options.output}};
     const std::array numbers{Number{"--version", &options.version}, Number{"--minimum-version", &options.minimum_version},
-                             Number{"--health-seconds", &options.health_seconds}, Number{"--tries", &options.tries},
+                             Number{"--tries", &options.tries},
                              Number{"--slot-mib", &options.slot_mib}, Number{"--flash-mib", &options.flash_mib},
                              Number{"--payload-mib", &options.payload_mib}};
     for (size_t i = 0; i < arguments.size(); ++i) {
@@ -78,8 +78,6 @@ Outcome<ImageOptions> parse_image_options(const std::vector<std::string_view>& a
         return refuse("--minimum-version ", options.minimum_version, " would forbid this very version, ", options.version);
     if (options.tries == 0 || options.tries > 100)
         return refuse("--tries has to be 1 to 100");
-    if (options.health_seconds > 24 * 60 * 60)
-        return refuse("--health-seconds has to be within a day");
     return options;
 }
 

@@ -18,7 +18,6 @@ struct ImageOptions {
     std::string output;
     uint64_t version = 1;
     uint64_t minimum_version = 0;
-    uint64_t health_seconds = 0;
     uint64_t tries = 3;
     uint64_t slot_mib = 0;
     uint64_t flash_mib = 0;         // 0: what fits

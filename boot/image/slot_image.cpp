@@ -10,6 +10,7 @@
 #include "boot/plan/elf_file.hpp"
 #include "boot/plan/hash.hpp"
 #include "boot/plan/image.hpp"
+#include "core/plan.hpp"
 
 namespace bulkhead::tool {
 
@@ -28,12 +29,12 @@ struct FlatCore {
 };
 
 // Everything that is loaded but the plan, as it lies in memory.
-Outcome<FlatCore> flatten(const ElfFile& elf, View plan)
+Outcome<FlatCore> flatten(const ElfFile& elf, View plan_bytes)
 {
     FlatCore core;
     std::vector<const ElfSegment*> loaded;
     for (const auto& segment : elf.segments) {
-        if (segment.type != PT_LOAD || segment.memory_bytes == 0 || segment.content.data() == plan.data())
+        if (segment.type != PT_LOAD || segment.memory_bytes == 0 || segment.content.data() == plan_bytes.data())
             continue;
         loaded.push_back(&segment);
         core.physical = std::min(core.physical, segment.physical_address);
@@ -84,8 +85,8 @@ Outcome<SigningKey> parse_key(View pem)
 Outcome<Bytes> make_slot(View image, const SlotSettings& settings, const SigningKey& key)
 {
     const auto elf = ATTEMPT(parse_elf(image));
-    const View plan = ATTEMPT(plan_in_image(image));
-    FlatCore core = ATTEMPT(flatten(elf, plan));
+    const View plan_bytes = ATTEMPT(plan_in_image(image));
+    FlatCore core = ATTEMPT(flatten(elf, plan_bytes));
     loader::SlotHeader header{};
     header.magic = loader::slot_magic;
     header.format = loader::slot_format;
@@ -96,16 +97,19 @@ Outcome<Bytes> make_slot(View image, const SlotSettings& settings, const Signing
     header.core_memory_bytes = core.memory_bytes;
     header.core_physical = core.physical;
     header.entry = elf.entry;
-    header.health_seconds = settings.health_seconds;
     header.tries = settings.tries;
-    std::copy_n(settings.description.begin(), std::min(settings.description.size(), header.description.size() - 1),
-                header.description.begin());
-
     Bytes content = std::move(core.content);
     pad_to(content, loader::slot_page_bytes);
     header.plan_offset = content.size();
-    header.plan_bytes = plan.size();
-    append(content, plan);
+    header.plan_bytes = plan_bytes.size();
+    const auto plan_header = read_at<plan::Header>(plan_bytes, 0);
+    if (!plan_header || plan_header->magic != plan::magic || plan_header->version != plan::version)
+        return refuse("holds a plan of another version of bulkhead-plan");
+    header.health_seconds = plan_header->slot_health_s;
+    const auto model = slice(plan_bytes, plan_header->model.offset, plan_header->model.count);
+    if (model)
+        std::copy_n(model->begin(), std::min(model->size(), header.description.size() - 1), header.description.begin());
+    append(content, plan_bytes);
     header.content_bytes = content.size();
     header.content_sha256 = sha256(content);
     sign(header, key);

@@ -20,9 +20,7 @@ struct SigningKey {
 struct SlotSettings {
     uint64_t version;
     uint64_t minimum_version;
-    uint32_t health_seconds;
     uint32_t tries;
-    std::string description;
 };
 // `image`: what bulkhead-plan wrote.
 [[nodiscard]] Outcome<Bytes> make_slot(View image, const SlotSettings& settings, const SigningKey& key);

@@ -2,7 +2,7 @@
 // The note that the last run left, for loaders that find memory at its own addresses.
 #pragma once
 
-#include "boot/mailbox.hpp"
+#include "core/slot_mailbox.hpp"
 
 namespace bulkhead::loader {
 

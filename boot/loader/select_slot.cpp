@@ -61,7 +61,7 @@ boot::HandoverSlot describe(const BootState& state, const Slots& slots, const Or
     const uint32_t other = 1 - slot;
     bool other_could_start = false;
     for (uint32_t i = 0; i < order.count; ++i)
-        other_could_start |= order.slots[i] == other;
+        other_could_start |= order.slots[i] == other && state.slots[other].status != SlotStatus::failed;
     const SlotHeader& header = slots.headers[slot];
     return {slot, state.slots[slot].status != SlotStatus::confirmed ? 1U : 0U, header.version,
             other_could_start ? slots.candidates[other].version : 0, header.health_seconds, 0};
@@ -81,7 +81,7 @@ const char* select_slot(const SlotStore& store, const PublicKey& key, const Load
     const Order order = start_order(state, slots.candidates);
     for (uint32_t i = 0; i < order.count; ++i) {
         const uint32_t chosen = order.slots[i];
-        changed |= note_start(state, chosen);
+        changed |= note_start(state, slots.candidates, chosen);
         if (changed)
             keep_state(store, services, state);
         changed = false;

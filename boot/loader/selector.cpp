@@ -32,7 +32,7 @@ bool note_health(BootState& state, const Candidates& candidates, const boot::Mai
             state.lowest_version = candidate.minimum_version;
         return news;
     }
-    if (mailbox.health != boot::Health::unhealthy || record.status != SlotStatus::confirmed)
+    if (record.status != SlotStatus::confirmed)
         return false;
     // One that had proved itself gets the tries of a new one; this run was the first of them.
     record.status = SlotStatus::trial;
@@ -56,6 +56,8 @@ bool may_start(const BootState& state, const Candidate& candidate)
     return candidate.usable && candidate.version >= state.lowest_version;
 }
 
+bool is_only_one(const Candidates& candidates, uint32_t slot) { return !candidates[1 - slot].usable; }
+
 // Smaller starts first.
 uint32_t rank(const BootState& state, uint32_t slot)
 {
@@ -76,8 +78,9 @@ bool note_last_run(BootState& state, const Candidates& candidates, const boot::M
         changed |= note_request(state, candidates, mailbox.request);
     }
     // Only now: the last of the tries may have been the one that went well.
-    for (SlotRecord& record : state.slots) {
-        if (record.status == SlotStatus::trial && record.tries_left == 0 && record.version != 0) {
+    for (uint32_t slot = 0; slot < slot_count; ++slot) {
+        SlotRecord& record = state.slots[slot];
+        if (record.status == SlotStatus::trial && record.tries_left == 0 && candidates[slot].usable) {
             record.status = SlotStatus::failed;
             changed = true;
         }
@@ -102,10 +105,10 @@ Order start_order(const BootState& state, const Candidates& candidates)
     return order;
 }
 
-bool note_start(BootState& state, uint32_t slot)
+bool note_start(BootState& state, const Candidates& candidates, uint32_t slot)
 {
     SlotRecord& record = state.slots[slot];
-    if (record.status != SlotStatus::trial)
+    if (record.status != SlotStatus::trial || is_only_one(candidates, slot))
         return false;
     if (record.tries_left > 0)
         --record.tries_left;

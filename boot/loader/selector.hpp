@@ -4,7 +4,7 @@
 #pragma once
 
 #include "boot/loader/boot_state.hpp"
-#include "boot/mailbox.hpp"
+#include "core/slot_mailbox.hpp"
 
 #include <array>
 #include <cstdint>
@@ -31,7 +31,8 @@ struct Order {
 // The slots to try, best first. Empty: none can start.
 [[nodiscard]] Order start_order(const BootState& state, const Candidates& candidates);
 
-// Writes down that a slot is about to start. True if the state changed and has to be kept first.
-[[nodiscard]] bool note_start(BootState& state, uint32_t slot);
+// Writes down that a slot is about to start; tries count only where there is something to fall back
+// to. True if the state changed and has to be kept first.
+[[nodiscard]] bool note_start(BootState& state, const Candidates& candidates, uint32_t slot);
 
 }  // namespace bulkhead::loader

@@ -155,6 +155,7 @@ Bytes compile_plan(const SystemModel& system, const std::vector<LoadedPartition>
     header.magic = plan::magic;
     header.version = plan::version;
     header.escape = system.escape.value;
+    header.slot_health_s = system.slot_health_s.value;
     header.panic_reboots = system.panic_reboots.value ? 1 : 0;
     header.uart_baud_div100 = static_cast<uint16_t>(system.baud.value / 100);
     header.model = tables.add(system.model.value);

@@ -161,6 +161,7 @@ Outcome<std::string> dump_image(View image)
     dump.words("source", header->source);
     dump.line("escape", Hex{header->escape});
     dump.line("panic_reboots", unsigned{header->panic_reboots});
+    dump.line("slot_health_s", header->slot_health_s);
     dump.line("baud", header->uart_baud_div100 * 100U);
     dump.line("symbols", header->symbols.count);
     for (const auto& payload : plan::table<plan::Payload>(*header, header->payloads))

@@ -88,10 +88,17 @@ Outcome<void> read_serial(const Property& property, S& target, Report&)
     return {};
 }
 
+Outcome<void> read_slot_health(const Property& property, S& target, Report&)
+{
+    constexpr uint64_t longest_s = 24 * 60 * 60;
+    target.slot_health_s.state(static_cast<uint32_t>(ATTEMPT(number(property.value, 0, longest_s))), property.at);
+    return {};
+}
+
 constexpr std::array root_fields{
     Field<S>{"compatible", read_compatible}, Field<S>{"model", read_model},
     Field<S>{"escape", read_escape},         Field<S>{"on_panic", read_on_panic},
-    Field<S>{"serial", read_serial},
+    Field<S>{"serial", read_serial},         Field<S>{"slot-health", read_slot_health},
 };
 constexpr std::array<std::string_view, 6> root_children{"machine", "networks", "partitions", "services",
                                                         "schedule", "shared-memory"};

@@ -87,6 +87,7 @@ void start_acpi(CommandRun&, const Words&, TextOut&);
 void start_version(CommandRun&, const Words&, TextOut&);
 void start_reboot(CommandRun&, const Words&, TextOut&);
 void start_poweroff(CommandRun&, const Words&, TextOut&);
+void start_slots(CommandRun&, const Words&, TextOut&);        // slots_command.cpp
 void start_trace(CommandRun&, const Words&, TextOut&);        // trace_command.cpp
 
 }  // namespace bulkhead

@@ -35,6 +35,8 @@ constexpr std::array command_table = std::to_array<Command>({
     {.name = "log", .arguments = "", .summary = "the core's log", .start = start_log},
     {.name = "trace", .arguments = "on|off|show", .summary = "record what CPUs do, show the last of it",
      .start = start_trace, .first = WordKind::trace_action, .words_at_most = 2},
+    {.name = "slots", .arguments = "[use A|B]", .summary = "which image runs and which starts next",
+     .start = start_slots, .words_at_most = 3},
     {.name = "version", .arguments = "", .summary = "what runs here, and for how long", .start = start_version},
     {.name = "quit", .arguments = "", .summary = "back to the overview", .start = start_quit},
     {.name = "reboot", .arguments = "", .summary = "reset the box (in full only)", .start = start_reboot,

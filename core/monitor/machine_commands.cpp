@@ -3,6 +3,7 @@
 #include "core/cpu.hpp"
 #include "core/monitor/command.hpp"
 #include "core/monitor/format.hpp"
+#include "core/slot_health.hpp"
 #include "machine/clock.hpp"
 #include "machine/power.hpp"
 #include "platform/x86/acpi.hpp"
@@ -128,6 +129,7 @@ void start_version(CommandRun&, const Words&, TextOut& out)
 void start_reboot(CommandRun& run, const Words&, TextOut& out)
 {
     out.put("The box is being reset.\n");
+    forget_unjudged_slot();
     run.step = step_reboot;
 }
 

@@ -2,6 +2,7 @@
 #include "platform/x86/start.hpp"
 
 #include "core/boot_allocator.hpp"
+#include "core/slot_health.hpp"
 #include "machine/core_space.hpp"
 #include "machine/memory.hpp"
 #include "platform/x86/acpi.hpp"
@@ -95,6 +96,7 @@ START_ONLY void start_platform(BootInfo& info)
     note_iommu(acpi().has_dmar, acpi().has_ivrs);
     start_boot_allocator(info, boot_tables_end);
     reserve_panic_record();
+    reserve_slot_note();
     make_core_space(info);
     x86::write_cr3(address_of(machine::core_table()).raw());
     open_panic_record();

@@ -14,6 +14,7 @@
 #include "core/lifecycle.hpp"
 #include "core/partition.hpp"
 #include "core/schedule.hpp"
+#include "core/slot_health.hpp"
 #include "core/trace_ring.hpp"
 #include "machine/clock.hpp"
 #include "machine/memory.hpp"
@@ -52,6 +53,8 @@ inline std::map<uint32_t, PortInfo> ports;        // of every partition
 inline std::map<uint32_t, GrantInfo> grants;
 inline std::string turned;                        // what the terminal was turned to
 inline AcpiFacts acpi_facts;
+inline SlotView slot{};
+inline bool slot_can_be_chosen;
 inline std::array<PciFunction, 2> pci_devices;
 inline size_t pci_count;
 inline std::map<int, uint64_t> interrupts;
@@ -230,5 +233,13 @@ inline bool can_power_off() { return true; }
 [[noreturn]] inline void power_off() { throw fake::BoxEnded{"poweroff"}; }
 
 }  // namespace machine
+
+inline SlotView slot_view() { return fake::slot; }
+inline bool request_slot(uint32_t slot)
+{
+    fake::slot.requested = slot;
+    return fake::slot_can_be_chosen;
+}
+inline void forget_unjudged_slot() { fake::slot.health = SlotHealth::no_slot; }
 
 }  // namespace bulkhead

@@ -25,6 +25,7 @@
 #include "core/monitor/partition_commands.cpp"
 #include "core/monitor/partition_info.cpp"
 #include "core/monitor/pci_command.cpp"
+#include "core/monitor/slots_command.cpp"
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"
@@ -744,4 +745,39 @@ TEST(Monitor, survives_any_line)
         if (monitor.run.step != nullptr)
             keys("\x03");
     }
+}
+
+TEST(Monitor, says_that_an_image_is_in_no_slot)
+{
+    fake::slot = {};
+    CHECK_SHOWS(run("slots"), "This image was not started from a slot.");
+    CHECK_SHOWS(run("slots use A"), "This image was not started from a slot.");
+}
+
+TEST(Monitor, shows_the_slots_and_lets_the_operator_choose)
+{
+    fake::slot = {{1, true, 7, 6, 60}, SlotHealth::waiting, BootSlot::none, machine::now() + 5'000'000'000};
+    fake::slot_can_be_chosen = true;
+    CHECK_SHOWS(run("slots"), "slot B runs: version 7, on trial, not yet judged: in ");
+    CHECK_SHOWS(run("slots"), "slot A could start: version 6");
+    CHECK_SHOWS(run("slots use a"), "Slot A starts from the next reboot on.");
+    CHECK_SHOWS(run("slots"), "slot A is to start next");
+    CHECK_SHOWS(run("slots use C"), "slots use A, or slots use B");
+    CHECK_SHOWS(run("slots keep"), "slots, or slots use A|B");
+}
+
+TEST(Monitor, does_not_choose_a_slot_that_holds_nothing)
+{
+    fake::slot = {{0, false, 7, 0, 60}, SlotHealth::healthy, BootSlot::none, never};
+    CHECK_SHOWS(run("slots"), "slot A runs: version 7, proved, healthy");
+    CHECK_SHOWS(run("slots"), "slot B holds nothing that could start");
+    CHECK_SHOWS(run("slots use B"), "Slot B holds nothing that could start.");
+}
+
+TEST(Monitor, says_when_the_choice_of_a_slot_cannot_be_kept)
+{
+    fake::slot = {{0, false, 7, 6, 60}, SlotHealth::unhealthy, BootSlot::none, never};
+    fake::slot_can_be_chosen = false;
+    CHECK_SHOWS(run("slots"), "proved, not healthy");
+    CHECK_SHOWS(run("slots use B"), "The note for the next start cannot be left");
 }

@@ -32,7 +32,7 @@ TEST_GROUP(Selector)
     {
         static_cast<void>(note_last_run(state, candidates, mailbox));
         const uint32_t slot = first();
-        static_cast<void>(note_start(state, slot));
+        static_cast<void>(note_start(state, candidates, slot));
         return slot;
     }
 };
@@ -136,6 +136,23 @@ TEST(Selector, gives_a_failed_slot_that_the_operator_wants_new_tries)
     leave(0, boot::Health::healthy, 1);
     CHECK(state.slots[1].status == SlotStatus::trial);
     LONGS_EQUAL(1, first());
+}
+
+TEST(Selector, counts_no_tries_where_there_is_nothing_to_fall_back_to)
+{
+    candidates[1].usable = false;
+    for (int i = 0; i < 10; ++i)
+        LONGS_EQUAL(0, cold_start());
+    CHECK(state.slots[0].status == SlotStatus::trial);
+    candidates[1].usable = true;
+    LONGS_EQUAL(1, cold_start());
+}
+
+TEST(Selector, counts_a_run_that_ended_before_it_was_judged)
+{
+    leave(1, boot::Health::healthy);
+    leave(1, boot::Health::unknown);
+    CHECK(state.slots[1].status == SlotStatus::trial);
 }
 
 TEST(Selector, starts_a_failed_slot_if_there_is_nothing_else)

@@ -17,6 +17,7 @@ inline constexpr uint64_t mailbox_bytes = 0x1000;
 inline constexpr uint64_t mailbox_magic = 0x31584f424c494d42;    // "BMILBOX1"
 inline constexpr uint32_t no_request = 2;
 
+// unknown: the run ended before it was judged.
 enum class Health : uint32_t { unknown = 0, healthy = 1, unhealthy = 2 };
 
 struct Mailbox {
