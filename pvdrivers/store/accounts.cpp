@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "pvdrivers/store/accounts.hpp"
+
+#include <cerrno>
+
+namespace bulkhead::store {
+
+store_client* client_of(Region& region, uint32_t domain)
+{
+    // Partitions are numbered from 1 in the order of the table, so most are where they are expected.
+    const std::span<store_client> clients = region.clients();
+    if (domain - 1 < clients.size() && clients[domain - 1].domain == domain)
+        return &clients[domain - 1];
+    for (store_client& client : clients) {
+        if (client.domain == domain)
+            return &client;
+    }
+    return nullptr;
+}
+
+Error pay(Region& region, store_client* client, uint32_t nodes, uint32_t cells)
+{
+    if (client == nullptr) {
+        region.set(region.header().plan_nodes, region.header().plan_nodes + nodes);
+        region.set(region.header().plan_cells, region.header().plan_cells + cells);
+        return 0;
+    }
+    if ((nodes != 0 && client->nodes + nodes > client->quota.nodes) || client->cells + cells > client->quota.cells)
+        return ENOSPC;
+    region.set(client->nodes, client->nodes + nodes);
+    region.set(client->cells, client->cells + cells);
+    return 0;
+}
+
+void refund(Region& region, store_client* client, uint32_t nodes, uint32_t cells)
+{
+    uint32_t& node_account = client != nullptr ? client->nodes : region.header().plan_nodes;
+    uint32_t& cell_account = client != nullptr ? client->cells : region.header().plan_cells;
+    region.set(node_account, node_account - nodes);
+    region.set(cell_account, cell_account - cells);
+}
+
+}  // namespace bulkhead::store

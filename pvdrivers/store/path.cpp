@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "pvdrivers/store/path.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+namespace bulkhead::store {
+
+namespace {
+
+constexpr bool is_path_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '/' ||
+           c == '_' || c == '@';
+}
+
+bool is_valid(std::string_view path)
+{
+    char before = 0;
+    for (const char c : path) {
+        if (!is_path_character(c) || (c == '/' && before == '/'))
+            return false;
+        before = c;
+    }
+    return before != '/' || path.size() == 1;
+}
+
+}  // namespace
+
+Error Path::assign(std::string_view text, uint32_t domain, Special special)
+{
+    relative_ = false;
+    length_ = 0;
+    const bool is_name = special == Special::allowed && text.starts_with('@');
+    if (is_name && text.find('/') != std::string_view::npos)
+        return EINVAL;
+    if (!is_name && !text.starts_with('/')) {
+        if (text.size() > XENSTORE_REL_PATH_MAX)
+            return EINVAL;
+        relative_ = true;
+        length_ = static_cast<uint16_t>(domain_path(domain, text_));
+        text_[length_++] = '/';
+    }
+    if (length_ + text.size() > XENSTORE_ABS_PATH_MAX)
+        return EINVAL;
+    std::memcpy(text_ + length_, text.data(), text.size());
+    length_ = static_cast<uint16_t>(length_ + text.size());
+    return length_ != 0 && is_valid(this->text()) ? 0 : EINVAL;
+}
+
+void Path::assign_checked(std::string_view text)
+{
+    relative_ = false;
+    length_ = static_cast<uint16_t>(text.size());
+    std::memcpy(text_, text.data(), text.size());
+}
+
+bool Path::push(std::string_view name)
+{
+    const size_t slash = is_root() ? 0 : 1;
+    if (length_ + slash + name.size() > XENSTORE_ABS_PATH_MAX)
+        return false;
+    if (slash != 0)
+        text_[length_++] = '/';
+    std::memcpy(text_ + length_, name.data(), name.size());
+    length_ = static_cast<uint16_t>(length_ + name.size());
+    return true;
+}
+
+void Path::pop()
+{
+    length_ = static_cast<uint16_t>(parent().size());
+}
+
+std::string_view Path::parent_of(std::string_view path)
+{
+    const size_t slash = path.rfind('/');
+    return slash == 0 || slash == std::string_view::npos ? path.substr(0, 1) : path.substr(0, slash);
+}
+
+size_t domain_path(uint32_t domain, char* out)
+{
+    constexpr std::string_view top = "/local/domain/";
+    std::memcpy(out, top.data(), top.size());
+    return static_cast<size_t>(std::to_chars(out + top.size(), out + domain_path_bytes, domain).ptr - out);
+}
+
+bool is_below(std::string_view path, std::string_view top)
+{
+    if (top == "/")
+        return path.starts_with('/');
+    return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
+}
+
+uint32_t hash_path(std::string_view path, uint32_t seed)
+{
+    Components at(path, seed);
+    while (at.next()) {
+    }
+    return at.hash();
+}
+
+}  // namespace bulkhead::store
