@@ -12,8 +12,8 @@ namespace {
 
 // One bit a cell: seen as part of a record or free, and found in its bucket.
 using Bits = std::array<uint32_t, max_region_bytes / STORE_CELL_BYTES / 32>;
-Bits seen;
-Bits bucketed;
+Bits seen_cells;
+Bits bucketed_cells;
 
 bool test_and_set(Bits& bits, Reference cell)
 {
@@ -30,8 +30,8 @@ public:
 
     const char* run()
     {
-        seen.fill(0);
-        bucketed.fill(0);
+        seen_cells.fill(0);
+        bucketed_cells.fill(0);
         const bool sound = check_free() && check_tree(header_.root) && check_tree(header_.special) &&
                            check_garbage() && check_clients() && check_node_buckets() && check_path_buckets() &&
                            check_totals();
@@ -50,7 +50,7 @@ private:
     bool claim(Reference cell)
     {
         if (!require(region_.is_cell(cell), "a reference names no cell") ||
-            !require(!test_and_set(seen, cell), "a cell is in two places"))
+            !require(!test_and_set(seen_cells, cell), "a cell is in two places"))
             return false;
         ++cells_seen_;
         return true;
@@ -305,11 +305,11 @@ private:
     bool check_bucket(Reference cell, uint32_t mask, uint32_t index, bool nodes, uint32_t& left)
     {
         for (; cell != 0; cell = region_.record(cell).hash_next, --left) {
-            if (!require(left != 0 && region_.is_cell(cell) && !test_and_set(bucketed, cell), "a bucket has too much in it"))
+            if (!require(left != 0 && region_.is_cell(cell) && !test_and_set(bucketed_cells, cell), "a bucket has too much in it"))
                 return false;
             const store_record& record = region_.record(cell);
             const bool right_kind = nodes ? record.kind == STORE_NODE : record.kind == STORE_WATCH || record.kind == STORE_ENTRY;
-            const bool is_used = (seen[cell / 32] & 1U << (cell % 32)) != 0;
+            const bool is_used = (seen_cells[cell / 32] & 1U << (cell % 32)) != 0;
             if (!require(right_kind && is_used && (record.hash & mask) == index, "a bucket has something strange in it"))
                 return false;
         }

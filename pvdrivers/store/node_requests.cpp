@@ -142,11 +142,6 @@ Error assign_only(Request& request, Path& path, Path::Special special = Path::Sp
     return only_string(request.payload, text) ? path.assign(text, request.client.domain, special) : EINVAL;
 }
 
-Error acknowledge(Request& request)
-{
-    return request.reply.add_string("OK") ? 0 : E2BIG;
-}
-
 }  // namespace
 
 Error handle_directory(Request& request)
@@ -294,7 +289,8 @@ Error handle_get_perms(Request& request)
     Reference record = 0;
     if (const Error error = get(request, path.text(), may_read, record))
         return error;
-    for (const Permission permission : permissions_of(request.region, request.region.record(record)).span()) {
+    const Permissions permissions = permissions_of(request.region, request.region.record(record));
+    for (const Permission permission : permissions.span()) {
         char text[permission_text_bytes];
         const size_t bytes = format_permission(permission, text);
         if (!request.reply.add({text, bytes}))

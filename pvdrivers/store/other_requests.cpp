@@ -13,11 +13,6 @@ namespace bulkhead::store {
 
 namespace {
 
-Error acknowledge(Request& request)
-{
-    return request.reply.add_string("OK") ? 0 : E2BIG;
-}
-
 // The client whose domain the payload's first string names; null: it is no number or no client.
 store_client* named_client(Request& request, std::string_view& payload)
 {

@@ -35,6 +35,9 @@ struct Request {
     Reply& reply;
 };
 
+// The answer of requests that have none of their own.
+[[nodiscard]] inline Error acknowledge(Request& request) { return request.reply.add_string("OK") ? 0 : E2BIG; }
+
 using Handler = Error (*)(Request&);
 
 // Carries out a request that lies whole at `message` and puts the answer with its header into
