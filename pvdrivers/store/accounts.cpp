@@ -18,26 +18,35 @@ store_client* client_of(Region& region, uint32_t domain)
     return nullptr;
 }
 
+namespace {
+
+void add(Region& region, store_client* client, uint32_t nodes, uint32_t cells)
+{
+    uint32_t& node_account = client != nullptr ? client->nodes : region.header().plan_nodes;
+    uint32_t& cell_account = client != nullptr ? client->cells : region.header().plan_cells;
+    region.set(node_account, node_account + nodes);
+    region.set(cell_account, cell_account + cells);
+}
+
+}  // namespace
+
 Error pay(Region& region, store_client* client, uint32_t nodes, uint32_t cells)
 {
-    if (client == nullptr) {
-        region.set(region.header().plan_nodes, region.header().plan_nodes + nodes);
-        region.set(region.header().plan_cells, region.header().plan_cells + cells);
-        return 0;
-    }
-    if ((nodes != 0 && client->nodes + nodes > client->quota.nodes) || client->cells + cells > client->quota.cells)
+    if (client != nullptr &&
+        ((nodes != 0 && client->nodes + nodes > client->quota.nodes) || client->cells + cells > client->quota.cells))
         return ENOSPC;
-    region.set(client->nodes, client->nodes + nodes);
-    region.set(client->cells, client->cells + cells);
+    add(region, client, nodes, cells);
     return 0;
+}
+
+void charge(Region& region, store_client* client, uint32_t nodes, uint32_t cells)
+{
+    add(region, client, nodes, cells);
 }
 
 void refund(Region& region, store_client* client, uint32_t nodes, uint32_t cells)
 {
-    uint32_t& node_account = client != nullptr ? client->nodes : region.header().plan_nodes;
-    uint32_t& cell_account = client != nullptr ? client->cells : region.header().plan_cells;
-    region.set(node_account, node_account - nodes);
-    region.set(cell_account, cell_account - cells);
+    add(region, client, 0U - nodes, 0U - cells);
 }
 
 }  // namespace bulkhead::store

@@ -12,6 +12,8 @@ namespace bulkhead::store {
 
 // ENOSPC beyond the quota.
 [[nodiscard]] Error pay(Region& region, store_client* client, uint32_t nodes, uint32_t cells);
+// The same without a quota.
+void charge(Region& region, store_client* client, uint32_t nodes, uint32_t cells);
 void refund(Region& region, store_client* client, uint32_t nodes, uint32_t cells);
 
 }  // namespace bulkhead::store

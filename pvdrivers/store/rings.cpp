@@ -217,23 +217,24 @@ void Server::put_reply(uint32_t index, size_t bytes)
 void Server::send(uint32_t index)
 {
     store_client& client = region_.client(index);
-    for (bool merged_too = true;;) {
-        while (client.reply_bytes != 0 || client.messages != 0) {
-            uint32_t room = 0;
-            if (!room_for_output(index, room)) {
-                close(index, XENSTORE_ERROR_RINGIDX, "its position of answers is outside the ring");
-                return;
-            }
-            if (room == 0)
-                return;
-            send_piece(index, room);
-        }
-        if (!merged_too || !can_queue_merged(client))
+    for (;;) {
+        uint32_t room = 0;
+        if (!room_for_output(index, room)) {
+            close(index, XENSTORE_ERROR_RINGIDX, "its position of answers is outside the ring");
             return;
-        region_.begin();
-        queue_merged(region_, client);
-        region_.commit();
-        merged_too = false;
+        }
+        if (room == 0)
+            return;
+        if (client.reply_bytes == 0 && client.messages == 0) {
+            if (!can_queue_merged(client))
+                return;
+            region_.begin();
+            queue_merged(region_, client);
+            region_.commit();
+            if (client.messages == 0)
+                return;
+        }
+        send_piece(index, room);
     }
 }
 

@@ -109,11 +109,14 @@ bool Server::make_anew(uint32_t hash_seed)
     return true;
 }
 
-// An eighth stays for the nodes that the plan makes for the clients and owns itself.
+// An eighth stays for the nodes that the plan makes for the clients and owns itself, and room for one
+// event beyond each client's quota.
 uint32_t Server::fair_share()
 {
-    const auto clients = static_cast<uint32_t>(plans_.size());
-    return region_.header().free_count / 8 * 7 / (clients != 0 ? clients : 1);
+    const auto clients = std::max(static_cast<uint32_t>(plans_.size()), 1U);
+    const uint32_t share = region_.header().free_count / 8 * 7 / clients;
+    const uint32_t event = record_cells(STORE_BUFFER_BYTES);
+    return share > event ? share - event : 0;
 }
 
 void Server::take_apart_all()

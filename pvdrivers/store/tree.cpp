@@ -31,20 +31,20 @@ void mark_changed(Region& region, store_record& node, Generation generation)
     region.set(node.node.generation_high, static_cast<uint32_t>(generation >> 32));
 }
 
+// Of a record that was just taken: its own fields need no log.
 void link(Region& region, Reference parent, Reference child)
 {
     store_record& above = region.record(parent);
     store_record& node = region.record(child);
-    region.set(node.node.parent, parent);
-    region.set(node.node.next, 0);
+    region.put(node.node.parent, parent);
     if (above.node.child == 0) {
-        region.set(node.node.previous, child);
+        region.put(node.node.previous, child);
         region.set(above.node.child, child);
         return;
     }
     store_record& oldest = region.record(above.node.child);
     const Reference youngest = oldest.node.previous;
-    region.set(node.node.previous, youngest);
+    region.put(node.node.previous, youngest);
     region.set(region.record(youngest).node.next, child);
     region.set(oldest.node.previous, child);
 }
@@ -69,7 +69,7 @@ void hash_in(Region& region, Reference node)
 {
     store_record& record = region.record(node);
     Reference& bucket = region.node_bucket(record.hash);
-    region.set(record.hash_next, bucket);
+    region.put(record.hash_next, bucket);
     region.set(bucket, node);
 }
 
@@ -97,7 +97,10 @@ Error make_bare(Region& region, Reference& node, Reference parent, uint32_t hash
         link(region, parent, node);
         mark_changed(region, region.record(parent), region.next_generation());
     }
-    mark_changed(region, region.record(node), region.next_generation());
+    const Generation generation = region.next_generation();
+    store_record& record = region.record(node);
+    region.put(record.node.generation_low, static_cast<uint32_t>(generation));
+    region.put(record.node.generation_high, static_cast<uint32_t>(generation >> 32));
     return pay(region, client_of(region, domain_of(content.permissions[0])), 1, record_cells(content.bytes()));
 }
 

@@ -74,7 +74,12 @@ bool append_event(Region& region, store_client& client, Reference watch_cell, ui
 {
     const store_record& watch = region.record(watch_cell);
     const size_t bytes = sizeof(xsd_sockmsg) + path.size() + watch.value_bytes + 2;
-    if (client.message_count >= client.quota.messages || pay(region, &client, 0, record_cells(bytes)) != 0)
+    if (client.message_count >= client.quota.messages)
+        return false;
+    // One may always wait, or a client whose quota is used up would never hear anything again.
+    if (client.message_count == 0)
+        charge(region, &client, 0, record_cells(bytes));
+    else if (pay(region, &client, 0, record_cells(bytes)) != 0)
         return false;
     const Reference message = make_blank_record(region, STORE_MESSAGE, hash, 0, 0, bytes);
     if (message == 0) {

@@ -188,9 +188,7 @@ TEST(Requests, malformed_payloads_are_einval)
 
 TEST(Requests, paths_that_are_none_are_einval)
 {
-    for (const std::string path : {"", "data/", "//data", "data//a", "/", "data/a b", "data/\xc3\xa4", "data/.", "a:b"}) {
-        if (path == "/")
-            continue;
+    for (const std::string& path : std::vector<std::string>{"", "data/", "//data", "data//a", "data/a b", "data/\xc3\xa4", "data/.", "a:b"}) {
         SAYS("EINVAL", box.ask(0, XS_WRITE, path + "\0x"s).error());
         SAYS("EINVAL", box.ask(0, XS_READ, path + "\0"s).error());
     }
@@ -206,12 +204,12 @@ TEST(Requests, a_path_has_the_length_that_the_protocol_allows)
     const std::string relative = "data/" + std::string(XENSTORE_REL_PATH_MAX - 5, 'b');
     SAYS("", box.write(0, relative, "near"));
     SAYS("EINVAL", box.write(0, relative + "b", "too far"));
-    // As deep as one request can make it.
+    // As deep as it goes, which is more nodes than the quota.
     std::string deep = "data";
     while (deep.size() + 2 <= XENSTORE_REL_PATH_MAX)
         deep += "/d";
-    SAYS("ENOMEM", box.write(0, deep, ""));
-    deep.resize(4 + 2 * 700);
+    SAYS("ENOSPC", box.write(0, deep, ""));
+    deep.resize(4 + 2 * 900);
     SAYS("", box.write(0, deep, "bottom"));
     SAYS("bottom", box.read(0, deep));
     SAYS("", box.ask(0, XS_RM, "data/d\0"s).error());

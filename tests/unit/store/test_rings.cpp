@@ -304,7 +304,7 @@ TEST(Lives, remake_planned_nodes_elsewhere)
 
 TEST(Lives, with_a_malformed_plan_say_so_and_go_on)
 {
-    for (const std::string nodes : {"unfinished"s, "data\0x1\0\0"s, "a//b\0n1\0\0"s, "data\0\0\0"s, "@strange\0n0\0\0"s}) {
+    for (const std::string& nodes : {"unfinished"s, "data\0x1\0\0"s, "a//b\0n1\0\0"s, "data\0\0\0"s, "@strange\0n0\0\0"s}) {
         box.server->end_life(0);
         box.guests[0] = std::make_unique<FakeClient>();
         box.plans[0].nodes = nodes;
