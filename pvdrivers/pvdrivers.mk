@@ -67,6 +67,10 @@ endef
 
 $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
 $(eval $(call program,plc,pvdrivers/plc/plc.cpp))
+$(eval $(call program,store,$(wildcard pvdrivers/store/*.cpp)))
+
+# Code and read-only data of the store have a bound, and small is fast enough there.
+$(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
 PROGRAM_TESTS := runtime_checks misbehave

@@ -93,6 +93,29 @@ bool is_below(std::string_view path, std::string_view top)
     return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
 }
 
+// FNV-1a.
+uint32_t extend_hash(uint32_t hash, std::string_view text)
+{
+    for (const char c : text)
+        hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193;
+    return hash;
+}
+
+bool Components::next()
+{
+    if (end_ >= path_.size())
+        return false;
+    const size_t start = end_;
+    end_ = start + 1;
+    while (end_ < path_.size() && path_[end_] != '/')
+        ++end_;
+    const std::string_view step = path_.substr(start, end_ - start);
+    hash_ = extend_hash(hash_, step);
+    // A special name has no slash before it.
+    name_ = step[0] == '/' ? step.substr(1) : step;
+    return true;
+}
+
 uint32_t hash_path(std::string_view path, uint32_t seed)
 {
     Components at(path, seed);

@@ -16,13 +16,7 @@ extern "C" {
 
 namespace bulkhead::store {
 
-[[nodiscard]] constexpr uint32_t extend_hash(uint32_t hash, std::string_view text)
-{
-    for (const char c : text)
-        hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193;
-    // Short texts would differ in the low bits' neighbourhood only.
-    return hash;
-}
+[[nodiscard]] uint32_t extend_hash(uint32_t hash, std::string_view text);
 
 class Path {
 public:
@@ -67,19 +61,7 @@ public:
     }
 
     // Steps to the next component; false at the end.
-    [[nodiscard]] bool next()
-    {
-        if (end_ >= path_.size())
-            return false;
-        // The slash before the component; a special name has none.
-        const size_t start = end_;
-        end_ = path_.find('/', start + 1);
-        if (end_ == std::string_view::npos)
-            end_ = path_.size();
-        hash_ = extend_hash(hash_, path_.substr(start, end_ - start));
-        name_ = path_.substr(path_[start] == '/' ? start + 1 : start, end_ - (path_[start] == '/' ? start + 1 : start));
-        return true;
-    }
+    [[nodiscard]] bool next();
     [[nodiscard]] std::string_view name() const { return name_; }
     // Of the path up to and including this component.
     [[nodiscard]] std::string_view prefix() const { return path_.substr(0, end_); }

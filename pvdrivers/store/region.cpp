@@ -151,6 +151,14 @@ void Region::undo()
     commit();
 }
 
+void Region::set(uint32_t& field, uint32_t value)
+{
+    if (field == value)
+        return;
+    remember(static_cast<uint32_t>(reinterpret_cast<uint8_t*>(&field) - base_));
+    put(field, value);
+}
+
 void Region::remember(uint32_t offset)
 {
     uint32_t& slot = remembered_[(offset / sizeof(uint32_t)) % remembered_.size()];

@@ -78,7 +78,8 @@ public:
     void commit();
     void undo();
 
-    // Changes a word of the region within an operation.
+    // Changes a field of the region within an operation.
+    void set(uint32_t& field, uint32_t value);
     template <typename T>
     void set(T& field, std::type_identity_t<T> value)
     {

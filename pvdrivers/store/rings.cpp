@@ -3,13 +3,13 @@
 //
 // Bytes are copied first, the region then says in one operation that they are, and the ring's own
 // positions follow. A stop anywhere in between repeats at most the copying.
+#include "pvdrivers/store/line.hpp"
 #include "pvdrivers/store/requests.hpp"
 #include "pvdrivers/store/server.hpp"
 #include "pvdrivers/store/text.hpp"
 #include "pvdrivers/store/watches.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 namespace bulkhead::store {
@@ -278,9 +278,7 @@ void Server::close(uint32_t index, uint32_t error, const char* why)
     }
     show(rings_[index]->error, error);
     changed_ |= uint64_t{1} << index;
-    char line[160];
-    const int bytes = std::snprintf(line, sizeof(line), "the ring of %s is closed: %s", client.name, why);
-    surroundings_.report({line, std::min(sizeof(line) - 1, static_cast<size_t>(bytes))});
+    surroundings_.report((Line() << "the ring of " << client.name << " is closed: " << why).text());
 }
 
 // The client wants a fresh ring. `connection` is cleared last, so that a stop before repeats it all.

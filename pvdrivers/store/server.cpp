@@ -3,12 +3,12 @@
 #include "pvdrivers/store/server.hpp"
 
 #include "pvdrivers/store/check.hpp"
+#include "pvdrivers/store/line.hpp"
 #include "pvdrivers/store/node_list.hpp"
 #include "pvdrivers/store/transactions.hpp"
 #include "pvdrivers/store/watches.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 namespace bulkhead::store {
@@ -70,11 +70,8 @@ bool Server::enter(uint32_t hash_seed)
         take_apart_all();
         return true;
     }
-    if (!blank) {
-        char line[160];
-        const int bytes = std::snprintf(line, sizeof(line), "the region is made anew from the plan: %s", problem);
-        surroundings_.report({line, std::min(sizeof(line) - 1, static_cast<size_t>(bytes))});
-    }
+    if (!blank)
+        surroundings_.report((Line() << "the region is made anew from the plan: " << problem).text());
     return make_anew(hash_seed);
 }
 
@@ -137,14 +134,13 @@ void Server::make_planned(std::string_view list, uint32_t domain)
             continue;
         }
         region_.undo();
-        char line[160];
-        const int bytes =
-            readable ? std::snprintf(line, sizeof(line), "the plan's node %.*s cannot be made (error %d)",
-                                     static_cast<int>(std::min<size_t>(node.path.text().size(), 80)),
-                                     node.path.text().data(), error)
-                     : std::snprintf(line, sizeof(line), "the plan's nodes for domain %u end early: the list is malformed",
-                                     static_cast<unsigned>(domain));
-        surroundings_.report({line, std::min(sizeof(line) - 1, static_cast<size_t>(bytes))});
+        Line line;
+        if (readable)
+            line << "the plan's node " << node.path.text().substr(0, 80) << " cannot be made: error "
+                 << static_cast<uint32_t>(error);
+        else
+            line << "the plan's nodes for domain " << domain << " end early: the list is malformed";
+        surroundings_.report(line.text());
         if (!readable)
             return;
     }

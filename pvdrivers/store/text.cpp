@@ -56,6 +56,11 @@ void TextPosition::write(const void* data, size_t bytes)
     });
 }
 
+bool has_name(Region& region, const store_record& record, std::string_view name)
+{
+    return record.name_bytes == name.size() && name_of(region, record).matches(name);
+}
+
 namespace {
 
 void write_text(Region& region, Reference first, const Content& content)

@@ -49,10 +49,7 @@ inline size_t value_offset(const store_record& record) { return name_offset(reco
 {
     return {region, record.text, value_offset(record)};
 }
-[[nodiscard]] inline bool has_name(Region& region, const store_record& record, std::string_view name)
-{
-    return record.name_bytes == name.size() && name_of(region, record).matches(name);
-}
+[[nodiscard]] bool has_name(Region& region, const store_record& record, std::string_view name);
 
 // What a record's text is made from.
 struct Content {
