@@ -258,6 +258,10 @@ RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
 RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
 RAMDISK_MODULES := dummy tun loop xor raid6_pq lzo-rle zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
 
+# One program of Debian's xenstore-utils under several names.
+XENSTORE       := /usr/bin/xenstore
+XENSTORE_TOOLS := chmod exists list ls read rm watch write
+
 ramdisk: $(RAMDISKS)
 
 $(DEPS)/ramdisk/%.cpp.o: tests/ramdisk/stress/%.cpp Makefile
@@ -285,7 +289,10 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 	        { echo "the $* kernel has no module $$module" >&2; exit 1; }; \
 	    fi; \
 	done; \
-	tests/ramdisk/pack --output $@ $$modules $$(busybox --list | sed 's/^/--link /') \
+	for tool in $(XENSTORE_TOOLS); do links="$$links --link xenstore-$$tool=xenstore"; done; \
+	libraries=$$(ldd $(XENSTORE) | sed -n 's,.*=> \(/[^ ]*/\([^ /]*\)\) .*,lib/\2=\1,p; s,^[[:space:]]*/\(lib64/[^ ]*\) .*,\1=/\1,p'); \
+	tests/ramdisk/pack --output $@ $$modules $$(busybox --list | sed 's/^/--link /') $$links $$libraries \
+	    bin/xenstore=$(XENSTORE) \
 	    init=tests/ramdisk/init bin/busybox=$$(command -v busybox) bin/stress=tests/ramdisk/stress/stress \
 	    bin/stress-tool=$(DEPS)/ramdisk/stress-tool bin/stress-32=$(DEPS)/ramdisk/stress-32
 

@@ -280,12 +280,11 @@ private:
                          (client.reply_bytes == 0 ? client.reply_sent == 0 : client.reply_sent < client.reply_bytes),
                      "an answer is longer than it can be"))
             return false;
-        if (client.request_bytes == 0)
+        if (client.request_bytes < sizeof(xsd_sockmsg))
             return true;
         xsd_sockmsg head;
         std::memcpy(&head, region_.bytes_at(client.request), sizeof(head));
-        return require(client.request_bytes >= sizeof(head) && head.len <= XENSTORE_PAYLOAD_MAX &&
-                           client.request_bytes < sizeof(head) + head.len,
+        return require(head.len <= XENSTORE_PAYLOAD_MAX && client.request_bytes < sizeof(head) + head.len,
                        "a request is longer than it can be");
     }
 

@@ -68,7 +68,8 @@ void Server::show_positions(uint32_t index)
     show(rings_[index]->rsp_prod, client.rsp_prod);
     stop_point();
     show(rings_[index]->req_cons, client.req_cons);
-    changed_ |= uint64_t{1} << index;
+    // A client notifies only if it saw that the store had caught up, so look again behind this.
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 bool Server::available_input(uint32_t index, uint32_t& bytes)
@@ -119,7 +120,8 @@ bool Server::serve(uint32_t index)
     return true;
 }
 
-// Takes a request, or a part of a long one; false when there is nothing to take now.
+// Takes a request or the part of one that has come; false when there is nothing to take now. Parts
+// are taken at once: Linux does not notify of the rest of a request before its beginning was taken.
 bool Server::take_request(uint32_t index)
 {
     const store_client& client = region_.client(index);
@@ -131,56 +133,59 @@ bool Server::take_request(uint32_t index)
         close(index, XENSTORE_ERROR_RINGIDX, "its position of requests is outside the ring");
         return false;
     }
-    if (client.request_bytes != 0)
-        return take_long_request(index, available, client.request_bytes);
-    if (available < sizeof(xsd_sockmsg))
+    if (available == 0)
         return false;
+    if (client.request_bytes != 0 || available < sizeof(xsd_sockmsg))
+        return take_part(index, available);
     const char* ring = rings_[index]->req;
     copy_from_ring(ring, client.req_cons, scratch.request.data(), sizeof(xsd_sockmsg));
     const xsd_sockmsg head = head_of(scratch.request.data());
-    if (head.len > XENSTORE_PAYLOAD_MAX) {
-        close(index, XENSTORE_ERROR_PROTO, "a request is longer than the protocol allows");
+    if (!is_acceptable(index, head))
         return false;
-    }
     const auto whole = static_cast<uint32_t>(sizeof(head) + head.len);
-    if (whole > XENSTORE_RING_SIZE)
-        return take_long_request(index, available, 0);
-    // It fits the ring, so the client can put all of it there before any is taken.
     if (available < whole)
-        return false;
+        return take_part(index, available);
     copy_from_ring(ring, client.req_cons + static_cast<uint32_t>(sizeof(head)), scratch.request.data() + sizeof(head),
                    head.len);
     process(index, scratch.request.data(), whole);
     return true;
 }
 
-// A request that is longer than the ring is put together in the region; `have` bytes are there.
-bool Server::take_long_request(uint32_t index, uint32_t available, size_t have)
+bool Server::is_acceptable(uint32_t index, const xsd_sockmsg& head)
+{
+    if (head.len > XENSTORE_PAYLOAD_MAX)
+        close(index, XENSTORE_ERROR_PROTO, "a request is longer than the protocol allows");
+    return head.len <= XENSTORE_PAYLOAD_MAX;
+}
+
+// A request that comes in parts is put together in the region: its header, then the rest.
+bool Server::take_part(uint32_t index, uint32_t available)
 {
     store_client& client = region_.client(index);
     auto* buffer = reinterpret_cast<char*>(region_.bytes_at(client.request));
-    // The header was read and checked once, and is not read from the ring again.
-    if (have == 0) {
-        region_.put_bytes(buffer, scratch.request.data(), sizeof(xsd_sockmsg));
-        have = sizeof(xsd_sockmsg);
-    }
-    const size_t whole = sizeof(xsd_sockmsg) + head_of(buffer).len;
-    const auto behind = static_cast<uint32_t>(have - client.request_bytes);  // of the header
-    const auto now = static_cast<uint32_t>(std::min<size_t>(available - behind, whole - have));
-    if (now + behind == 0)
-        return false;
+    const uint32_t have = client.request_bytes;
+    const bool has_head = have >= sizeof(xsd_sockmsg);
+    const uint32_t end = static_cast<uint32_t>(sizeof(xsd_sockmsg)) + (has_head ? head_of(buffer).len : 0);
+    const uint32_t now = std::min(available, end - have);
     stop_point();
-    copy_from_ring(rings_[index]->req, client.req_cons + behind, buffer + have, now);
-    if (have + now == whole) {
-        std::memcpy(scratch.request.data(), buffer, whole);
-        process(index, scratch.request.data(), now + behind);
+    copy_from_ring(rings_[index]->req, client.req_cons, buffer + have, now);
+    const bool is_whole = have + now == end && (has_head || head_of(buffer).len == 0);
+    if (have + now == end && !has_head && !is_acceptable(index, head_of(buffer)))
+        return false;
+    if (is_whole) {
+        std::memcpy(scratch.request.data(), buffer, end);
+        process(index, scratch.request.data(), now);
         return true;
     }
+    const uint32_t before = client.req_cons;
     region_.begin();
-    region_.set(client.request_bytes, static_cast<uint32_t>(have + now));
-    region_.set(client.req_cons, client.req_cons + now + behind);
+    region_.set(client.request_bytes, have + now);
+    region_.set(client.req_cons, before + now);
     region_.commit();
     show_positions(index);
+    // Only a client that found the ring full waits to hear that some of it was taken.
+    if (read_once(rings_[index]->req_prod) - before >= XENSTORE_RING_SIZE)
+        changed_ |= uint64_t{1} << index;
     return true;
 }
 
@@ -195,6 +200,7 @@ void Server::process(uint32_t index, const char* message, uint32_t taken)
     region_.set(client.req_cons, client.req_cons + taken);
     region_.commit();
     show_positions(index);
+    changed_ |= uint64_t{1} << index;
     take_apart_all();
 }
 
@@ -265,6 +271,7 @@ void Server::send_piece(uint32_t index, uint32_t room)
     }
     region_.commit();
     show_positions(index);
+    changed_ |= uint64_t{1} << index;
 }
 
 void Server::close(uint32_t index, uint32_t error, const char* why)
@@ -303,6 +310,7 @@ void Server::reset(uint32_t index)
         show(*position, 0);
     }
     show_positions(index);
+    changed_ |= uint64_t{1} << index;
     stop_point();
     show(ring.connection, XENSTORE_CONNECTED);
 }

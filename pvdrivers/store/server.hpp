@@ -13,6 +13,7 @@
 #include <string_view>
 
 struct xenstore_domain_interface;
+struct xsd_sockmsg;
 
 namespace bulkhead::store {
 
@@ -77,7 +78,8 @@ private:
 
     bool serve(uint32_t index);
     bool take_request(uint32_t index);
-    bool take_long_request(uint32_t index, uint32_t available, size_t have);
+    bool take_part(uint32_t index, uint32_t available);
+    [[nodiscard]] bool is_acceptable(uint32_t index, const xsd_sockmsg& head);
     void process(uint32_t index, const char* message, uint32_t taken);
     void put_reply(uint32_t index, size_t bytes);
     void send(uint32_t index);

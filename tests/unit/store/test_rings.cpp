@@ -49,6 +49,35 @@ TEST(Rings, take_requests_byte_by_byte)
     SAYS("slow", box.read(0, "data/a"));
 }
 
+TEST(Rings, take_the_beginning_of_a_request_so_that_linux_tells_of_the_rest)
+{
+    // Linux: drivers/xen/xenbus/xenbus_comms.c, xb_write(), notifies only if all before was taken.
+    const std::string request = FakeClient::message(XS_READ, 1, 0, "name\0"s);
+    for (const size_t first : {size_t{1}, size_t{15}, sizeof(xsd_sockmsg), request.size() - 1}) {
+        put(0, request.substr(0, first));
+        box.server->turn();
+        LONGS_EQUAL(guest(0).ring.req_prod, guest(0).ring.req_cons);
+        put(0, request.substr(first));
+        box.server->turn();
+        guest(0).pull();
+        SAYS("guest1", guest(0).answers.back().text);
+    }
+    LONGS_EQUAL(4, guest(0).answers.size());
+}
+
+TEST(Rings, tell_of_room_only_who_found_none)
+{
+    guest(0).notifications = 0;
+    const std::string request = FakeClient::message(XS_WRITE, 1, 0, "data/x\0"s + std::string(2000, 'x'));
+    put(0, request.substr(0, 500));
+    box.server->turn();
+    LONGS_EQUAL(0, guest(0).notifications);
+    put(0, request.substr(500, 1024));
+    LONGS_EQUAL(XENSTORE_RING_SIZE, guest(0).ring.req_prod - guest(0).ring.req_cons);
+    box.server->turn();
+    CHECK(guest(0).notifications != 0);
+}
+
 TEST(Rings, take_and_give_messages_longer_than_themselves)
 {
     const std::string value(2000, 'v');
@@ -100,6 +129,7 @@ TEST(Rings, with_an_impossible_position_of_answers_are_closed)
     box.server->turn();
     LONGS_EQUAL(STORE_CLIENT_CLOSED, state(0));
     LONGS_EQUAL(XENSTORE_ERROR_RINGIDX, guest(0).ring.error);
+    guest(0).ring.rsp_cons = guest(0).ring.rsp_prod;
     others_still_work();
 }
 
