@@ -256,7 +256,8 @@ include boot/loader/loader.mk
 FLAVOURS       := amd64 cloud-amd64 rt-amd64
 RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
 RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
-RAMDISK_MODULES := dummy tun loop xor raid6_pq lzo-rle zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash
+RAMDISK_MODULES := dummy tun loop xor raid6_pq lzo-rle zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash \
+            xen-evtchn xen-gntdev
 
 # One program of Debian's xenstore-utils under several names.
 XENSTORE       := /usr/bin/xenstore
@@ -278,9 +279,14 @@ $(DEPS)/ramdisk/stress-32: tests/ramdisk/stress/program32.S Makefile
 	$(call say,GUESTAS,$<)
 	$(Q)$(CC) -m32 -nostdlib -static -s -Wl,--build-id=none $< -o $@
 
+$(DEPS)/ramdisk/shared-memory: pvdrivers/examples/shared-memory.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) $(XEN_HEADERS) -static -s -o $@ $<
+
 ramdisk_files := tests/ramdisk/init tests/ramdisk/stress/stress
 $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/ramdisk/stress-32 \
-            tests/ramdisk/pack $(DEPS)/kernels/%/version Makefile
+            $(DEPS)/ramdisk/shared-memory tests/ramdisk/pack $(DEPS)/kernels/%/version Makefile
 	$(call say,RAMDISK,$@)
 	$(Q)modules=; for module in $(RAMDISK_MODULES); do \
 	    file=$$(find $(DEPS)/kernels/$*/lib/modules -name $$module.ko); \
@@ -294,7 +300,8 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 	tests/ramdisk/pack --output $@ $$modules $$(busybox --list | sed 's/^/--link /') $$links $$libraries \
 	    bin/xenstore=$(XENSTORE) \
 	    init=tests/ramdisk/init bin/busybox=$$(command -v busybox) bin/stress=tests/ramdisk/stress/stress \
-	    bin/stress-tool=$(DEPS)/ramdisk/stress-tool bin/stress-32=$(DEPS)/ramdisk/stress-32
+	    bin/stress-tool=$(DEPS)/ramdisk/stress-tool bin/stress-32=$(DEPS)/ramdisk/stress-32 \
+	    bin/shared-memory=$(DEPS)/ramdisk/shared-memory
 
 $(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;
 

@@ -43,10 +43,16 @@ void check(const Settings& settings)
               static_cast<long>(settings.deadline.count() / 1000), static_cast<long>(settings.period.count() / 1000));
 }
 
+// What the plan shares as `process-image`, once it is open. Its bell is rung once a second.
+std::optional<SharedMemory>& shared_image()
+{
+    static std::optional<SharedMemory> shared;
+    return shared;
+}
+
 // The shared one, or one of our own.
 ProcessImage& open_image()
 {
-    static std::optional<SharedMemory> shared;
     static ProcessImage own;
     auto region = SharedMemory::open("process-image");
     if (!region) {
@@ -56,9 +62,9 @@ ProcessImage& open_image()
     }
     if (!region->writable() || region->bytes().size() < sizeof(ProcessImage))
         crash("shared memory process-image: it must be writable here, with %zu bytes", sizeof(ProcessImage));
-    shared = std::move(*region);
+    shared_image() = std::move(*region);
     print("process image in shared memory\n");
-    return *reinterpret_cast<ProcessImage*>(shared->bytes().data());
+    return *reinterpret_cast<ProcessImage*>(shared_image()->bytes().data());
 }
 
 // The figures of a second. Printed a line a cycle, in the time that a cycle leaves.
@@ -173,6 +179,8 @@ private:
             image.jitter_per_mille_999_ns = static_cast<uint32_t>(jitter_.per_mille_ns(999));
             image.jitter_max_ns = static_cast<uint32_t>(jitter_.max_ns());
         });
+        if (shared_image())
+            shared_image()->ring();
         report_.begin(jitter_, missed_, cycle_);
         jitter_.clear();
     }
