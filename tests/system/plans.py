@@ -56,12 +56,12 @@ def linux(flavour="cloud-amd64", *, run=None, then=None, name=None, memory=128, 
         words.append(f"bh.then={then}")
     if extra:
         words.append(extra)
-    return {"type": "pv", "memory": memory, "vcpus": vcpus, "kernel": kernel(flavour),
+    return {"type": "pv", "memory": memory, "vcpus": vcpus, "kernel": kernel(flavour), "store": "default",
             "ramdisk": ramdisk(flavour), "cmdline": " ".join(words), **properties}
 
 
 def plan(partitions, *, model="a test", **properties):
-    """A partition has no store unless it says store="default": most guests here would not use it."""
+    """A partition has no store unless it says store="default", as linux() does: others would not use it."""
     partitions = {name: {"store": "none", **partition} for name, partition in partitions.items()}
     tree = {"compatible": "bulkhead,plan", "model": model, **properties, "partitions": partitions}
     return "/dts-v1/;\n" + node("/", tree, 0) + "\n"

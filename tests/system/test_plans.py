@@ -18,7 +18,6 @@ GATEWAY = """/dts-v1/;
     partitions {
         gateway {
             type = "pv";
-            store = "none";
             uuid = "cf67710d-b756-086b-8cde-be61d2faca1b";
             memory = <256>;                      /* MiB */
             vcpus = <2>;
@@ -120,9 +119,11 @@ def default_plan(context):
     path = os.path.join(plans.REPOSITORY, "configs", "edge-demo", "edge-demo.dts")
     with open(path, encoding="utf-8") as file:
         # The plan's paths are relative to its own folder: keep the folder.
-        text = file.read().replace("../../build", plans.SHARED)
+        text = file.read().replace("../../build/pvdrivers", os.path.join(context.build, "pvdrivers"))
+        text = text.replace("../../build", plans.SHARED)
     image = plans.image(context.build, text, context.folder)
     with context.box(image, cpus=2, memory="1G") as box:
         box["gateway"].expect(r"^bulkhead-ramdisk: ready .*name=gateway")
         box["control"].expect(r"^bulkhead-ramdisk: ready .*name=control")
+        box["plc"].expect(r"^process image in shared memory", r"^cycle \d+: ")
         box.power_off()
