@@ -66,13 +66,21 @@ void link(Partition& partition, uint32_t port, EventWord& word, Vcpu& target)
         notify_vcpu(target);
 }
 
+// As all ports are while the form is not in use.
+void reset_ports(const FifoEvents& events)
+{
+    std::fill_n(events.ports, event_ports,
+                FifoPort{EVTCHN_FIFO_PRIORITY_DEFAULT, EVTCHN_FIFO_PRIORITY_DEFAULT, 0, false});
+}
+
 // What was pending in the other form, or before, has its word soon.
 void switch_over(Partition& self)
 {
     EventTable& table = self.events;
-    for (uint32_t port = 0; port < table.count; ++port) {
-        const bool pending = (self.shared->evtchn_pending[port / 64] >> (port % 64) & 1) != 0;
-        table.fifo.ports[port] = {EVTCHN_FIFO_PRIORITY_DEFAULT, EVTCHN_FIFO_PRIORITY_DEFAULT, 0, pending};
+    for (uint32_t word = 0; word < table.count / 64; ++word) {
+        uint64_t pending = std::atomic_ref(self.shared->evtchn_pending[word]).load(std::memory_order_relaxed);
+        for (; pending != 0; pending &= pending - 1)
+            table.fifo.ports[word * 64 + static_cast<uint32_t>(std::countr_zero(pending))].waits = true;
     }
     table.fifo.in_use.store(true, std::memory_order_release);
 }
@@ -138,6 +146,7 @@ void init_fifo(Partition& partition)
     FifoEvents& events = partition.events.fifo;
     events.ports = boot_allocate_array<FifoPort>(event_ports).data();
     events.vcpus = boot_allocate_array<FifoVcpu>(partition.vcpus.size()).data();
+    reset_ports(events);
 }
 
 EventWord* fifo_word(const Partition& partition, uint32_t port)
@@ -207,6 +216,7 @@ void drop_fifo(Partition& partition)
                 frames[count++] = events.vcpus[vcpu].frame;
             events.vcpus[vcpu] = {};
         }
+        reset_ports(events);
     }
     for (uint32_t i = 0; i < count; ++i)
         put_writable_frame(frames[i]);

@@ -110,7 +110,10 @@ void do_requested_work(uint32_t work)
     if ((work & work_timer) != 0)
         run_timers();
     if ((work & work_console) != 0) {
+        // A share of work each: what led here, the console's, and what follows.
+        machine::take_interrupts();
         console_work();
+        machine::take_interrupts();
         note_console_deadline();
     }
     if ((work & work_lifecycle) != 0)

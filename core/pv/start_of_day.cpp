@@ -33,8 +33,7 @@ enum Stage : uint8_t {
     reset = 100,
 };
 
-constexpr uint64_t slice_bytes = 16 * 1024;
-constexpr uint64_t slice_frames = slice_bytes / page_size;
+constexpr uint64_t slice_frames = 32;          // to scrub: a share of work is one tick for 8 bytes
 constexpr uint64_t slice_entries = 2048;        // of the frame table
 constexpr uint64_t slice_free_frames = 512;
 
@@ -141,9 +140,13 @@ void scrub(Partition& partition, uint64_t end)
             build.next = end;
         end = std::max(build.next, plan.persistent_pfn);
     }
-    end = std::min(end, build.next + slice_frames);
-    for (; build.next < end; ++build.next)
-        machine::clear_frame(machine::frame_pointer(initial_frame(partition.memory, Pfn(build.next))));
+    if (end <= build.next)
+        return;
+    const FrameRun run =
+        initial_run(partition.memory, Pfn(build.next), std::min(slice_frames, end - build.next));
+    for (uint64_t at = 0; at < run.count; ++at)
+        machine::clear_frame(machine::frame_pointer(run.first + at));
+    build.next += run.count;
 }
 
 // The frame from which on the current segment's content is unpacked.
