@@ -36,7 +36,7 @@ static_assert(offsetof(Entry, arguments) == offsetof(multicall_entry_t, args));
 // that an earlier one of the same batch writes to is executed as it was.
 constexpr uint32_t batch = 16;
 // After so many ticks the rest waits for another turn. One entry may take as long again.
-constexpr uint32_t share_ticks = 20'000;
+constexpr uint32_t share_ticks = 15'000;
 
 using Batch = std::array<Entry, batch>;
 

@@ -19,7 +19,8 @@ using Level = TableWalk::Level;
 constexpr unsigned entries_at_once = 128;
 constexpr unsigned group = 8;
 constexpr int32_t cost_of_step = 100;
-constexpr int32_t cost_of_reference = 40;
+constexpr int32_t cost_of_reference = 80;      // of a frame that changes its type
+constexpr int32_t cost_of_absent = 18;
 
 uint64_t* entries_of(const Level& level) { return machine::frame_pointer<uint64_t>(level.table); }
 
@@ -98,6 +99,7 @@ void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
                 table[at] = admitted_l1(value);
         } else {
             note_absent_value(partition.memory, value);
+            budget.spend(cost_of_absent);
         }
         ++at;
     }
@@ -150,6 +152,7 @@ void validate_upper(Partition& partition, Level& level, WorkBudget& budget)
         uint64_t& entry = table[level.index];
         if ((entry & pte::present) == 0) {
             note_absent_value(partition.memory, entry);
+            budget.spend(cost_of_absent);
         } else {
             budget.spend(cost_of_reference);
             if (!validate_upper_entry(partition, level, entry))
