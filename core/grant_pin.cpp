@@ -70,7 +70,7 @@ PinnedGrant pin_grant(Partition& granter, const Partition& holder, uint32_t ref,
         withdraw_holder(granter, holder);
         return pinned;
     }
-    return {pinned.status, named_frame(granter, pinned.frame.raw())};
+    return {pinned.status, named_frame(granter, pinned.frame.raw()), pinned.first_byte, pinned.bytes};
 }
 
 void unpin_grant(Partition& granter, const Partition& holder, uint32_t ref, bool write)
