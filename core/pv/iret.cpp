@@ -67,8 +67,9 @@ void guest_iret_hypercall(Vcpu& vcpu, GuestFrame& frame)
         frame.ss = static_cast<uint16_t>(context.ss | 3);
     }
     const bool masked = (context.rflags & rflags_if) == 0;
-    vcpu.info->evtchn_upcall_mask = masked;
-    const bool next_event_follows = !masked && vcpu.info->evtchn_upcall_pending != 0;
+    vcpu_info_t& info = *vcpu.info;
+    info.evtchn_upcall_mask = masked;
+    const bool next_event_follows = !masked && info.evtchn_upcall_pending != 0;
     vcpu.pv.upcalls_in_a_row = next_event_follows ? count_one_more(vcpu.pv.upcalls_in_a_row) : uint8_t{0};
     if (vcpu.pv.nmi_masked) [[unlikely]]
         end_nmi(vcpu);
