@@ -116,8 +116,10 @@ void wake(Vcpu& vcpu)
         machine::poke(vcpu.cpu);
 }
 
+// It waits for a start-up IPI from now on, whatever it did; its state is reset when that comes.
 void send_init(Vcpu& target)
 {
+    hold(target, hold_down);
     target.hardware->start_vector.store(0, std::memory_order_relaxed);
 }
 
