@@ -87,6 +87,8 @@ struct HardwareVcpu {
     std::array<uint64_t, 4> debug;      // DR0 to DR3
     std::atomic<bool> flush;            // nested tables have changed: any CPU sets it
     bool window_wanted;                 // the entry asks for an exit when interrupts can be taken
+    uint8_t from_apic;                  // the vector in `next` is one that the APIC has requested
+    bool interrupt_taken;               // after an entry with an interrupt in `next`; if not, it is chosen anew
     std::atomic<uint16_t> start_vector; // a start-up IPI has come: the vector with bit 8 set; any CPU
     uint8_t callback_vector;            // HVMOP_set_evtchn_upcall_vector; 0: none
     ExitCounters exits;

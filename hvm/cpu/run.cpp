@@ -18,20 +18,24 @@ namespace {
 
 uint8_t event_flag(const uint8_t& flag) { return __atomic_load_n(&flag, __ATOMIC_ACQUIRE); }
 
+// For the call-back that does not come through the APIC.
+bool events_wait(const Vcpu& vcpu)
+{
+    return vcpu.hardware->callback_vector == 0 && vcpu.partition->hardware->callback_vector != 0 &&
+           event_flag(vcpu.info->evtchn_upcall_pending) != 0;
+}
+
 // The vector of the highest interrupt that waits, 0: none. Events come before what the APIC has.
 uint8_t waiting_vector(const Vcpu& vcpu)
 {
-    const HardwareVcpu& hardware = *vcpu.hardware;
-    if (hardware.callback_vector == 0 && vcpu.partition->hardware->callback_vector != 0 &&
-        event_flag(vcpu.info->evtchn_upcall_pending) != 0)
-        return vcpu.partition->hardware->callback_vector;
-    return deliverable(hardware.apic);
+    return events_wait(vcpu) ? vcpu.partition->hardware->callback_vector : deliverable(vcpu.hardware->apic);
 }
 
 void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
 {
     HardwareVcpu& hardware = *vcpu.hardware;
     hardware.window_wanted = false;
+    hardware.from_apic = 0;
     if (hardware.next.type != Injection::Type::none) {
         hardware.window_wanted = waiting_vector(vcpu) != 0;
         return;
@@ -48,9 +52,11 @@ void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
         hardware.window_wanted = true;
         return;
     }
-    if (vector == deliverable(hardware.apic))
-        accept(hardware.apic, vector);
+    const bool by_apic = vector == deliverable(hardware.apic);
+    hardware.from_apic = by_apic ? vector : 0;
     hardware.next = {Injection::Type::interrupt, vector, false, 0};
+    // Events stay pending until the guest's handler has looked, so they do not count again here.
+    hardware.window_wanted = by_apic ? events_wait(vcpu) : deliverable(hardware.apic) != 0;
 }
 
 // A start-up IPI has come for a vCPU that waits for one.
@@ -90,6 +96,8 @@ void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
         choose_injection(vcpu, frame);
         const Exit exit = vendor().enter(vcpu, frame);
         HardwareVcpu& hardware = *vcpu.hardware;
+        if (hardware.from_apic != 0 && hardware.interrupt_taken)
+            accept(hardware.apic, hardware.from_apic);
         ++hardware.exits.of_reason[static_cast<size_t>(exit.reason)];
         if (exit.reason == ExitReason::interrupt) {
             machine::take_interrupts();

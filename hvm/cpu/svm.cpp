@@ -289,15 +289,19 @@ Exit decode(const Vmcb& block)
     return exit;
 }
 
-void ask_for_window(Vmcb& block, bool wanted)
+// A virtual interrupt that the guest takes at its first instruction, or one without a vector that makes
+// it leave as soon as it could take one.
+void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
 {
-    if (wanted) {
+    constexpr unsigned vector_shift = 32;
+    block.virtual_interrupt = virtual_masking;
+    block.intercepts_1 &= ~uint32_t{intercept_window};
+    if (leave || take)
+        block.virtual_interrupt |= virtual_request | virtual_highest_priority | virtual_ignore_tpr;
+    if (take)
+        block.virtual_interrupt |= uint64_t{vector} << vector_shift;
+    else if (leave)
         block.intercepts_1 |= intercept_window;
-        block.virtual_interrupt = virtual_masking | virtual_request | virtual_highest_priority | virtual_ignore_tpr;
-    } else {
-        block.intercepts_1 &= ~uint32_t{intercept_window};
-        block.virtual_interrupt = virtual_masking;
-    }
 }
 
 Exit enter(Vcpu& vcpu, GuestFrame& frame)
@@ -308,9 +312,13 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     block.rip = frame.rip;
     block.rsp = frame.rsp;
     block.rflags = frame.rflags;
-    block.injection = encode(hardware.next);
+    // By event injection QEMU 7.2 delivers an interrupt twice when one of the box comes at that moment,
+    // so a guest that can take it gets it as a virtual one, unless that is needed for the window.
+    const Injection next = hardware.next;
+    const bool as_virtual = next.type == Injection::Type::interrupt && !hardware.window_wanted;
     hardware.next.type = Injection::Type::none;
-    ask_for_window(block, hardware.window_wanted);
+    block.injection = as_virtual ? 0 : encode(next);
+    set_virtual_interrupt(block, hardware.window_wanted, as_virtual, next.vector);
     // Acquire pairs with the release of who changed the nested tables.
     const bool flush = hardware.flush.load(std::memory_order_relaxed) &&
                        hardware.flush.exchange(false, std::memory_order_acquire);
@@ -322,6 +330,7 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     frame.rflags = block.rflags;
     frame.cs = block.cs.selector;
     frame.ss = block.ss.selector;
+    hardware.interrupt_taken = !as_virtual || (block.virtual_interrupt & virtual_request) == 0;
     keep_interrupted(block, hardware.next);
     return decode(block);
 }

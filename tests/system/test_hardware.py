@@ -41,6 +41,9 @@ for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
              run="stress")(boot)
 
 
+test("pvh userland amd64, 2 vCPU", flavour="amd64", vcpus=2, memory=192, cpus=2, run="stress kernel-log userland")(boot)
+
+
 @test("pv and pvh partitions run beside each other on the same CPUs")
 def mixed(context):
     guests = {"soft": linux(run="stress kernel-log userland", name="soft", memory=160, vcpus=2, cpus="0-1"),
