@@ -106,7 +106,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 
 # --- Entry points -----------------------------------------------------------
 
-.PHONY: help setup core plan-tool ramdisk image run unit check test test-full fuzz \
+.PHONY: help setup core plan-tool ramdisk image disk flash run unit check test test-full fuzz \
             bench bench-stretch conformance \
             clean distclean FORCE
 
@@ -116,6 +116,8 @@ help:
 #: make setup        install packages, fetch third-party source and Debian kernels
 #: make core         build/core.elf, the code of ring 0
 #: make image        PLAN=x.dts O=dir: all that a box can start from, and dir/map.txt, dir/manifest.txt
+#: make disk         DEV=/dev/sdX PLAN=x.dts: write the disk image to a disk; asks first
+#: make flash        BOARD=name PLAN=x.dts: write the flash image to a board by OpenOCD
 #: make run          PLAN=x.dts MACHINE=pc|q35 SMP=n MEM=size QEMU_EXTRA=...: start the image in QEMU
 #: make unit         unit tests on the host
 #: make check        include directions, and what ring 0's ELF may contain
@@ -135,7 +137,7 @@ core: $(B)/core.elf
 plan-tool: $(B)/host/bulkhead-plan
 
 clean:
-	rm -rf $(B)/bench $(B)/ring0 $(B)/loader $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	rm -rf $(B)/bench $(B)/ring0 $(B)/loader $(B)/flash $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs \
 	    $(B)/pvdrivers $(B)/newlib
 
@@ -335,6 +337,12 @@ image: $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS)
 	$(Q)$(B)/host/bulkhead-plan --core $(B)/core.elf --output $(O) $(PLAN)
 	$(Q)$(B)/host/bulkhead-image --image $(O)/bulkhead.elf --loaders $(B)/loader --key $(SLOT_KEY) --output $(O) $(IMAGE_OPTIONS)
 
+disk: image
+	@platform/x86/flash/disk --image $(O)/disk.img $(or $(DEV),$(error name the disk: make disk DEV=/dev/sdX))
+
+flash: image
+	@platform/x86/flash/flash --board $(or $(BOARD),$(error name the board: make flash BOARD=simulated)) --image $(O)/bulkhead.rom
+
 # All keys go to the box, Ctrl-C too: no multiplexed QEMU monitor, no signals. SMAP is
 # off because QEMU 7.2 raises a wrong page fault in a PV guest's iretq with it.
 QEMU         ?= qemu-system-x86_64
@@ -356,7 +364,7 @@ check: $(B)/core.elf
 	@ci/check-includes
 	@ci/check-elf $(B)/core.elf
 
-TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
+TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
 test: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)

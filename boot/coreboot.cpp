@@ -37,7 +37,7 @@ enum Tag : uint32_t { tag_memory = 0x01, tag_version = 0x04, tag_forward = 0x11,
 constexpr uint32_t most_table_bytes = 1024 * 1024;
 constexpr uint32_t search_step = 16;
 
-constinit std::array<char, 64> firmware_name{};
+constinit std::array<char, 64> version_name{};
 
 constexpr uint64_t wide(uint32_t low, uint32_t high) { return (uint64_t{high} << 32) | low; }
 
@@ -73,7 +73,7 @@ START_ONLY uint64_t search(PhysicalView view, uint64_t begin, uint64_t end, Head
     return 0;
 }
 
-struct Reader {
+struct TableReader {
     PhysicalView view;
     BootInfo& info;
     MemoryMap map{};
@@ -100,7 +100,7 @@ struct Reader {
         if (record.tag == tag_memory)
             return memory(content, at + record.size);
         if (record.tag == tag_version) {
-            copy_text(view, content, content_bytes, firmware_name.data(), firmware_name.size());
+            copy_text(view, content, content_bytes, version_name.data(), version_name.size());
             return true;
         }
         if ((record.tag == tag_forward || record.tag == tag_acpi_rsdp) && content_bytes >= sizeof(number)) {
@@ -140,10 +140,10 @@ START_ONLY const char* read_coreboot(PhysicalView view, BootInfo& info)
         return "it was entered by neither PVH, Multiboot2, its own loaders nor coreboot.";
 
     info.entry_name = "coreboot";
-    info.firmware = firmware_name.data();
-    firmware_name[0] = '\0';
+    info.firmware = version_name.data();
+    version_name[0] = '\0';
     info.command_line[0] = '\0';
-    Reader reader{view, info};
+    TableReader reader{view, info};
     if (!reader.table(at, header))
         return "coreboot's tables are cut off.";
     if (reader.forward != 0 && !reader.has_map) {

@@ -46,7 +46,7 @@ struct [[gnu::packed]] BootSector {
 };
 static_assert(sizeof(BootSector) == 62);
 
-struct [[gnu::packed]] Entry {
+struct [[gnu::packed]] FolderEntry {
     std::array<char, 11> name;
     uint8_t attributes;
     std::array<uint8_t, 8> times;
@@ -56,12 +56,12 @@ struct [[gnu::packed]] Entry {
     uint16_t cluster;
     uint32_t bytes;
 };
-static_assert(sizeof(Entry) == entry_bytes);
+static_assert(sizeof(FolderEntry) == entry_bytes);
 
-Entry entry(std::string_view name, uint8_t attributes, uint32_t cluster, uint32_t bytes)
+FolderEntry entry(std::string_view name, uint8_t attributes, uint32_t cluster, uint32_t bytes)
 {
     constexpr uint16_t first_of_1980 = 0x21;
-    Entry out{};
+    FolderEntry out{};
     std::copy_n(name.begin(), out.name.size(), out.name.begin());
     out.attributes = attributes;
     out.date = first_of_1980;
@@ -71,7 +71,7 @@ Entry entry(std::string_view name, uint8_t attributes, uint32_t cluster, uint32_
 }
 
 template <class T>
-void put(Bytes& to, uint64_t offset, const T& record)
+void put_record(Bytes& to, uint64_t offset, const T& record)
 {
     const View bytes = view_of(record);
     std::copy(bytes.begin(), bytes.end(), to.begin() + static_cast<ptrdiff_t>(offset));
@@ -112,7 +112,7 @@ private:
     void link(uint32_t cluster, uint16_t to)
     {
         for (uint32_t i = 0; i < fats; ++i)
-            put(bytes_, uint64_t{reserved_sectors + i * fat_} * sector + cluster * 2, to);
+            put_record(bytes_, uint64_t{reserved_sectors + i * fat_} * sector + cluster * 2, to);
     }
 
     Bytes bytes_;
@@ -121,7 +121,7 @@ private:
     uint32_t next_ = first_cluster;
 };
 
-std::array<Entry, 3> folder(uint32_t own, uint32_t parent, const Entry& child)
+std::array<FolderEntry, 3> folder(uint32_t own, uint32_t parent, const FolderEntry& child)
 {
     return {entry(".          ", is_folder, own, 0), entry("..         ", is_folder, parent, 0), child};
 }

@@ -36,10 +36,11 @@ $(B)/loader/%.S.o: %.S boot/loader/loader.mk Makefile
 	$(call say,AS,$<)
 	$(Q)$(CC) $(RING0_CFLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
 
+# Small; only the hash of the whole image has to be fast.
 $(B)/loader/sodium/%.o: $(DEPS)/setup/toolchain.mk boot/loader/loader.mk
 	@mkdir -p $(@D)
 	$(call say,CC,libsodium $*.c)
-	$(Q)$(CC) $(RING0_CFLAGS) $(SODIUM_FLAGS) -w -c $(SODIUM)/$*.c -o $@
+	$(Q)$(CC) $(RING0_CFLAGS) $(if $(findstring sha256,$*),,$(LOADER_FLAGS)) $(SODIUM_FLAGS) -w -c $(SODIUM)/$*.c -o $@
 
 $(B)/loader/uefi.elf: $(call loader_objects,uefi) boot/loader/uefi/uefi.lds $(B)/libring0.a
 	$(call say,LD,$@)
@@ -59,6 +60,13 @@ $(B)/loader/rom.elf: $(call loader_objects,rom) boot/loader/rom/rom.lds $(B)/lib
 $(B)/host/bulkhead-image: $(IMAGE_OBJECTS) $(filter-out %/main.cpp.o,$(PLAN_OBJECTS))
 	$(call say,HOSTLD,$@)
 	$(Q)$(CXX) -o $@ $^ $(PLAN_LIBS) -lsodium
+
+# The simulated board that the tests flash.
+FLASH_SIMULATOR := $(B)/flash/simulator
+$(FLASH_SIMULATOR): $(wildcard tests/flash/*.cpp tests/flash/*.hpp) boot/loader/loader.mk
+	@mkdir -p $(@D)
+	$(call say,HOSTCXX,tests/flash)
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -o $@ $(filter %.cpp,$^)
 
 -include $(IMAGE_OBJECTS:=.d)
 -include $(wildcard $(B)/loader/boot/loader/*.d $(B)/loader/boot/loader/*/*.d)

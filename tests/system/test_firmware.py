@@ -2,6 +2,7 @@
 """From each firmware to a partition that runs."""
 
 import os
+import subprocess
 
 import firmware
 from box import Failed
@@ -109,3 +110,15 @@ test("Debian's kernel from the disk image by BIOS", machine="pc", by="BIOS disk"
 test("Debian's kernel from the disk image by UEFI", machine="q35,smm=on", by="UEFI",
      boot_of=lambda folder: [*firmware.ovmf(folder),
                              *firmware.disk(os.path.join(folder, "disk.img"), "sata")])(whole_system)
+
+
+@test("the loaders for UEFI and BIOS together have at most 64 KiB")
+def small(context):
+    total = 0
+    for loader in ("uefi", "bios"):
+        elf = os.path.join(context.build, "loader", loader + ".elf")
+        printed = subprocess.run(["size", elf], check=True, capture_output=True, text=True).stdout
+        text, data = printed.splitlines()[1].split()[:2]
+        total += int(text) + int(data)
+    if total > 64 * 1024:
+        raise Failed(f"they have {total} bytes")
