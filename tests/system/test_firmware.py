@@ -3,9 +3,10 @@
 
 import os
 import subprocess
+import time
 
 import firmware
-from box import Failed
+from box import Failed, die_with_parent
 from plans import linux
 from suite import test
 
@@ -122,3 +123,38 @@ def small(context):
         total += int(text) + int(data)
     if total > 64 * 1024:
         raise Failed(f"they have {total} bytes")
+
+@test("Bochs' BIOS starts the disk image")
+def bochs(context):
+    """Another BIOS, and a CPU that says it is Intel's; Bochs has no machine protocol, so its log is looked at."""
+    folder = firmware.hello_images(context)
+    os.makedirs(context.logs, exist_ok=True)
+    serial = os.path.join(context.logs, context.slug + ".log")
+    configuration = os.path.join(folder, "bochsrc")
+    with open(configuration, "w", encoding="utf-8") as file:
+        file.write("\n".join([
+            "cpu: model=corei7_skylake_x, count=1", "memory: guest=256, host=256",
+            "romimage: file=/usr/share/bochs/BIOS-bochs-latest",
+            "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest",
+            "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+            f"ata0-master: type=disk, path={folder}/disk.img, mode=flat", "boot: disk",
+            f"com1: enabled=1, mode=file, dev={serial}", 'display_library: rfb, options="timeout=0"',
+            "clock: sync=none", f"log: {folder}/bochs.log", ""]))
+    open(serial, "w", encoding="utf-8").close()
+    process = subprocess.Popen(["bochs", "-q", "-f", configuration], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    try:
+        process.stdin.write(b"c\n")
+        process.stdin.flush()
+        deadline = time.monotonic() + 300
+        while True:
+            with open(serial, encoding="latin-1") as file:
+                text = file.read()
+            if "started by BIOS disk" in text and "hello from a PV guest" in text:
+                return
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise Failed("the guest did not run: " + text[-500:])
+            time.sleep(0.5)
+    finally:
+        process.kill()
+        process.wait()
