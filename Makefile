@@ -360,9 +360,10 @@ run: image
 
 # --- Tests ------------------------------------------------------------------
 
-check: $(B)/core.elf
+check: $(B)/core.elf $(B)/pvdrivers/store.elf
 	@ci/check-includes
 	@ci/check-elf $(B)/core.elf
+	@ci/check-size $(B)/pvdrivers/store.debug $(STORE_BOUND)
 
 TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 

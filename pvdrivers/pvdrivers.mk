@@ -69,8 +69,12 @@ $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
 $(eval $(call program,plc,pvdrivers/plc/plc.cpp))
 $(eval $(call program,store,$(wildcard pvdrivers/store/*.cpp)))
 
-# Code and read-only data of the store have a bound, and small is fast enough there.
-$(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os
+# Code and read-only data of the store, runtime included, have a bound. Without frame pointers its own
+# part of a back trace is short.
+STORE_BOUND := 65536
+$(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
+# What a program runs at its start, or when it ends, only.
+$(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start traps): PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
 PROGRAM_TESTS := runtime_checks misbehave

@@ -80,6 +80,7 @@ void start_sched(CommandRun&, const Words&, TextOut&);
 void start_mem(CommandRun&, const Words&, TextOut&);          // memory_command.cpp
 void start_events(CommandRun&, const Words&, TextOut&);       // events_command.cpp
 void start_grants(CommandRun&, const Words&, TextOut&);       // grants_command.cpp
+void start_store(CommandRun&, const Words&, TextOut&);        // store_command.cpp
 void start_exits(CommandRun&, const Words&, TextOut&);        // exits_command.cpp
 void start_irq(CommandRun&, const Words&, TextOut&);          // machine_commands.cpp
 void start_pci(CommandRun&, const Words&, TextOut&);          // pci_command.cpp

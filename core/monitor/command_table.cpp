@@ -27,6 +27,8 @@ constexpr std::array command_table = std::to_array<Command>({
      .first = WordKind::partition, .words_at_most = 2},
     {.name = "grants", .arguments = "[NAME]", .summary = "grant tables and mappings", .start = start_grants,
      .first = WordKind::partition, .words_at_most = 2},
+    {.name = "store", .arguments = "[NAME]", .summary = "the store's clients, or what it holds for one",
+     .start = start_store, .first = WordKind::partition, .words_at_most = 2},
     {.name = "exits", .arguments = "[NAME]", .summary = "hypercalls, emulations, and what was refused",
      .start = start_exits, .first = WordKind::partition, .words_at_most = 2},
     {.name = "irq", .arguments = "", .summary = "interrupts, by vector", .start = start_irq},

@@ -27,6 +27,7 @@
 #include "core/monitor/partition_info.cpp"
 #include "core/monitor/pci_command.cpp"
 #include "core/monitor/slots_command.cpp"
+#include "core/monitor/store_command.cpp"
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"

@@ -145,7 +145,11 @@ inline Cpu& cpu_by_number(CpuNumber number) { return fake::cpus[number.raw()]; }
 inline std::span<Partition> all_partitions() { return {fake::partitions, fake::partition_count}; }
 inline Partition* find_partition(DomainId id)
 {
-    return id.raw() >= 1 && id.raw() <= fake::partition_count ? &fake::partitions[id.raw() - 1] : nullptr;
+    for (Partition& partition : all_partitions()) {
+        if (partition.id == id)
+            return &partition;
+    }
+    return nullptr;
 }
 
 inline const char* request_start(Partition& p) { return fake::ask("start", p); }

@@ -26,9 +26,13 @@
 #include "core/monitor/partition_info.cpp"
 #include "core/monitor/pci_command.cpp"
 #include "core/monitor/slots_command.cpp"
+#include "core/monitor/store_command.cpp"
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"
+
+#include "tests/unit/store/store_box.hpp"
+#include "tests/unit/store/units.hpp"
 
 #include <random>
 #include <string>
@@ -780,4 +784,76 @@ TEST(Monitor, says_when_the_choice_of_a_slot_cannot_be_kept)
     fake::slot_can_be_chosen = false;
     CHECK_SHOWS(run("slots"), "proved, not healthy");
     CHECK_SHOWS(run("slots use B"), "The note for the next start cannot be left");
+}
+
+// The region of a real store, in the frames of the second partition.
+TEST_GROUP_BASE(StoreCommand, TEST_GROUP_CppUTestGroupMonitor)
+{
+    static constexpr size_t bytes = 256 << 10;
+    store::StoreBox box{1, bytes};
+
+    void setup() override
+    {
+        TEST_GROUP_CppUTestGroupMonitor::setup();
+        Partition& service = fake::partitions[1];
+        service.id = DomainId(BULKHEAD_DOMAIN_STORE);
+        fake::plans[1].type = plan::PartitionType::service;
+        fake::plans[1].persistent_pfn = 4;
+        fake::plans[1].persistent_frames = bytes / page_size;
+        service.memory.ranges[0] = {Mfn(fake::arena_first), 20};
+        service.memory.ranges[1] = {Mfn(fake::arena_first + 100), 100};
+        service.memory.range_count = 2;
+        std::memset(fake::frame_bytes(Mfn(fake::arena_first + 4)), 0, page_size);
+        box.start();
+        STRCMP_EQUAL("", box.write(0, "data/x", "a value\x1b[31m").c_str());
+    }
+    // What the store has goes where the service's frames are: 16 of them in the first range.
+    void show_region()
+    {
+        std::memcpy(fake::frame_bytes(Mfn(fake::arena_first + 4)), box.memory(), 16 * page_size);
+        std::memcpy(fake::frame_bytes(Mfn(fake::arena_first + 100)), box.memory() + 16 * page_size, bytes - 16 * page_size);
+    }
+};
+
+TEST(StoreCommand, shows_clients)
+{
+    show_region();
+    CHECK_SHOWS(run("store"), "guest1           connected      2      0      0      0      4         1        0");
+}
+
+TEST(StoreCommand, shows_the_nodes_of_a_partition_harmlessly)
+{
+    show_region();
+    const std::string shown = run("store gateway");
+    CHECK_SHOWS(shown, "/local/domain/1, gateway");
+    CHECK_SHOWS(shown, "    data = \"\"  n1");
+    CHECK_SHOWS(shown, "      x = \"a value.[31m\"  n1");
+    CHECK_SHOWS(shown, "    name = \"guest1\"  n0,r1");
+}
+
+TEST(StoreCommand, says_what_is_missing)
+{
+    CHECK_SHOWS(run("store"), "store: its memory holds no store, or not yet.");
+    show_region();
+    CHECK_SHOWS(run("store logger"), "store: it knows nothing about logger.");
+    CHECK_SHOWS(run("store nobody"), "no partition is named");
+    fake::plans[1].type = plan::PartitionType::pv;
+    CHECK_SHOWS(run("store"), "store: this plan has none.");
+}
+
+TEST(StoreCommand, survives_any_damage)
+{
+    std::mt19937 random(3);
+    for (int round = 0; round < 300; ++round) {
+        show_region();
+        for (int i = 0; i < 40; ++i) {
+            const size_t offset = random() % bytes & ~size_t{3};
+            const size_t frame = offset / page_size;
+            const Mfn at(fake::arena_first + (frame < 16 ? 4 + frame : 84 + frame));
+            const uint32_t value = random() % 2 == 0 ? static_cast<uint32_t>(random()) : static_cast<uint32_t>(random() % 200);
+            std::memcpy(fake::frame_bytes(at) + offset % page_size, &value, sizeof(value));
+        }
+        run("store");
+        run("store gateway");
+    }
 }
