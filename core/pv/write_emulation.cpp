@@ -149,14 +149,15 @@ bool is_page_table_address(const Vcpu& vcpu, GuestVirtual address)
 PageTableWriteOutcome emulate_page_table_write(Vcpu& vcpu, const PageTableWrite& write, PageTableWriteResult& result)
 {
     Partition& partition = *vcpu.partition;
-    if (!size_ok(write))
-        return refuse(partition);
     WorkBudget budget;
     const LockGuard guard(partition.memory.lock);
     if (!finish_walk(partition, budget)) [[unlikely]]
         return Outcome::retry;
     const Target target = find_target(vcpu, write.address.raw());
+    // An everyday write fault, which is not counted.
     if (target.type == FrameType::none) [[unlikely]]
+        return Outcome::refused;
+    if (!size_ok(write)) [[unlikely]]
         return refuse(partition);
 
     const Field field = field_of(write);

@@ -168,6 +168,9 @@ TEST(WriteEmulation, AStoreToAWritableOrAbsentPageIsNoneOfOurs)
     refused(write(Kind::store, layout::core_begin, 0));
     LONGS_EQUAL(0, update_table(two.a0(), entry_address(two.fa(3), 90), pte::make(two.fa(60), ro)));
     refused(write(Kind::store, at(0, 0, 0, 90), 0));
+    // Nor is it counted as a store to a page table, of whatever size.
+    refused(write(Kind::store, at(0, 0, 0, 100), 0, 3));
+    LONGS_EQUAL(0, two.a().memory.counters.writes_refused);
 }
 
 TEST(WriteEmulation, ABitThatACpuSetsMeanwhileIsNotLost)
