@@ -211,6 +211,18 @@ bool map_ldt_page(Vcpu& vcpu, uint64_t address)
     return true;
 }
 
+std::optional<MissingDescriptor> missing_descriptor(const Vcpu& vcpu, uint64_t address)
+{
+    // The error code of a selector: its flag bits are clear.
+    constexpr uint64_t index_bits = 0xFFF8;
+    const uint64_t offset = address - window_of(vcpu);
+    if (offset >= layout::ldt_offset + guest_ldt_frames * page_size)
+        return {};
+    if (offset < layout::ldt_offset)
+        return MissingDescriptor{false, offset & index_bits, 0};
+    return MissingDescriptor{true, 0, vcpu.pv.ldt_base + (offset - layout::ldt_offset)};
+}
+
 Result<> set_ldt(Vcpu& vcpu, uint64_t address, uint64_t entries)
 {
     if (entries == 0)

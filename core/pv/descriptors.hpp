@@ -9,6 +9,7 @@
 #include "core/vcpu.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace bulkhead {
@@ -24,6 +25,16 @@ Result<> set_gdt(Vcpu& target, std::span<const uint64_t> frames, uint32_t entrie
 // On #PF in the core's slots while a guest ran: true if it was an access to a page of the running
 // vCPU's LDT, which is now mapped: try again. Takes the `pages` lock.
 [[nodiscard]] bool map_ldt_page(Vcpu& vcpu, uint64_t address);
+
+// What the guest is told when the CPU itself missed a descriptor in the running vCPU's window and
+// map_ldt_page() had none: #GP with the selector for the GDT, a page fault at the guest's own address
+// of the descriptor for the LDT, as on Xen. Nothing for addresses outside of the vCPU's window.
+struct MissingDescriptor {
+    bool in_ldt;
+    uint64_t selector;          // GDT: the error code
+    uint64_t address;           // LDT
+};
+[[nodiscard]] std::optional<MissingDescriptor> missing_descriptor(const Vcpu& vcpu, uint64_t address);
 
 // MMUEXT_SET_LDT of the current vCPU. XEN_EINVAL. `memory.lock` held.
 Result<> set_ldt(Vcpu& vcpu, uint64_t address, uint64_t entries);

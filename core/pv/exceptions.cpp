@@ -30,6 +30,8 @@ enum Vector : uint8_t {
 
 constexpr uint32_t fault_present = 1;
 constexpr uint32_t fault_write = 2;
+constexpr uint32_t fault_user = 4;
+constexpr uint32_t fault_reserved = 8;
 
 // `int3` and `into`: RIP is already past the instruction; the gate's privilege level decides.
 void reflect_software_trap(Vcpu& vcpu, GuestFrame& frame, uint8_t vector)
@@ -89,6 +91,22 @@ void no_device(Vcpu& vcpu, GuestFrame& frame)
     inject_exception(vcpu, frame, device_not_available);
 }
 
+// A fault in the core's slots. Those of the CPU's own reads of descriptors do not say "user".
+void fault_in_core(Vcpu& vcpu, GuestFrame& frame, uint64_t address)
+{
+    const uint32_t error = frame.error_code;
+    if ((error & (fault_user | fault_reserved)) == 0) {
+        if (map_ldt_page(vcpu, address))
+            return;
+        if (const auto missing = missing_descriptor(vcpu, address); missing.has_value()) {
+            if (!missing->in_ldt)
+                return inject_exception(vcpu, frame, general_protection, static_cast<uint32_t>(missing->selector));
+            address = missing->address;
+        }
+    }
+    inject_page_fault(vcpu, frame, address, error);
+}
+
 uint64_t trap_number(const GuestFrame& frame) { return frame.vector | uint64_t{frame.error_code} << 32; }
 
 }  // namespace
@@ -132,10 +150,8 @@ void handle_guest_page_fault(GuestFrame& frame)
             break;
         }
     }
-    if (address >= layout::core_begin && address < layout::core_end) [[unlikely]] {
-        if (map_ldt_page(vcpu, address))
-            return;
-    }
+    if (address >= layout::core_begin && address < layout::core_end) [[unlikely]]
+        return fault_in_core(vcpu, frame, address);
     inject_page_fault(vcpu, frame, address, error);
 }
 

@@ -184,6 +184,20 @@ TEST(Descriptors, AnLdtPageThatIsNotMappedOrWritableIsTheGuestsFault)
     CHECK_FALSE(map_ldt_page(two.a0(), ldt_address(8)));
 }
 
+TEST(Descriptors, AMissingOneIsASelectorInTheGdtAndAnAddressInTheLdt)
+{
+    make_ldt();
+    const uint64_t window = ldt_address(0) - layout::ldt_offset;
+    const auto in_gdt = missing_descriptor(two.a0(), window + 0x2345);
+    CHECK_TRUE(in_gdt.has_value() && !in_gdt->in_ldt);
+    UNSIGNED_LONGLONGS_EQUAL(0x2340, in_gdt->selector);
+    const auto in_ldt = missing_descriptor(two.a0(), ldt_address(0x1008));
+    CHECK_TRUE(in_ldt.has_value() && in_ldt->in_ldt);
+    UNSIGNED_LONGLONGS_EQUAL(two.a0().pv.ldt_base + 0x1008, in_ldt->address);
+    CHECK_FALSE(missing_descriptor(two.a0(), window - 1).has_value());
+    CHECK_FALSE(missing_descriptor(two.a0(), window + layout::descriptor_window_size).has_value());
+}
+
 TEST(Descriptors, UnmappingAnLdtPageLetsItGo)
 {
     make_ldt();
