@@ -32,8 +32,9 @@ static_assert(sizeof(Entry) == sizeof(multicall_entry_t));
 static_assert(offsetof(Entry, result) == offsetof(multicall_entry_t, result));
 static_assert(offsetof(Entry, arguments) == offsetof(multicall_entry_t, args));
 
-// Read together, so that a copy's fixed cost is shared. The guest is told nothing of it: an entry
-// that an earlier one of the same batch writes to is executed as it was.
+// Read together, so that a copy's fixed cost is shared. Each entry is read once, and what is checked is
+// what was read. An entry that an earlier one of the same batch writes to is executed as it was: the ABI
+// promises neither, and stock kernels fill their lists before the call.
 constexpr uint32_t batch = 16;
 // After so many ticks the rest waits for another turn. One entry may take as long again.
 constexpr uint32_t share_ticks = 15'000;

@@ -165,6 +165,20 @@ TEST(Multicall, a_result_that_cannot_be_written_ends_it)
     LONGS_EQUAL(1, calls.size());
 }
 
+TEST(Multicall, an_entry_is_executed_as_it_was_when_its_batch_was_read)
+{
+    handler = [&](HypercallArguments&) -> long {
+        if (calls.size() == 1) {
+            list[15].args[0] = 0xbad;
+            list[16].args[0] = 0x900d;
+        }
+        return 0;
+    };
+    LONGS_EQUAL(0, run(17));
+    LONGS_EQUAL(150, calls[15].arguments[0]);
+    LONGS_EQUAL(0x900d, calls[16].arguments[0]);
+}
+
 TEST(Multicall, an_entry_that_is_not_finished_keeps_its_changed_arguments_and_goes_on_from_there)
 {
     handler = [](HypercallArguments& arguments) -> long {
