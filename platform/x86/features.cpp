@@ -97,7 +97,12 @@ START_ONLY void Decoder::brand()
 START_ONLY void Decoder::basic()
 {
     const CpuidResult one = leaf(1);
+    f.tsc = bit(one.edx, 4);
+    f.msrs = bit(one.edx, 5);
+    f.local_apic = bit(one.edx, 9);
     f.global_pages = bit(one.edx, 13);
+    f.pat = bit(one.edx, 16);
+    f.sse2 = bit(one.edx, 24) && bit(one.edx, 26);
     f.pcid = bit(one.ecx, 17);
     f.x2apic = bit(one.ecx, 21);
     f.tsc_deadline = bit(one.ecx, 24);
@@ -132,6 +137,7 @@ START_ONLY void Decoder::structured()
 START_ONLY void Decoder::extended()
 {
     const CpuidResult one = leaf(0x8000'0001);
+    f.syscall = bit(one.edx, 11);
     f.nx = bit(one.edx, 20);
     f.pages_1g = bit(one.edx, 26);
     f.rdtscp = bit(one.edx, 27);
@@ -232,6 +238,22 @@ START_ONLY Features decode_features(CpuidFunction cpuid_of, ReadMsrFunction msr_
 }
 
 void init_features() { the_features = decode_features(cpuid_instruction, rdmsr_instruction); }
+
+// A CPU has nearly all of these together with 64-bit mode; emulators and firmware can take them away.
+START_ONLY const char* missing_feature(const Features& f)
+{
+    if (!f.local_apic)
+        return "no local APIC, or the firmware has it off";
+    if (!f.tsc || !f.msrs)
+        return "no time-stamp counter or no model-specific registers";
+    if (!f.sse2)
+        return "no FXSAVE or SSE2";
+    if (!f.pat)
+        return "no page attribute table";
+    if (!f.syscall)
+        return "no SYSCALL";
+    return nullptr;
+}
 
 void note_iommu(bool intel, bool amd)
 {

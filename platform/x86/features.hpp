@@ -24,6 +24,7 @@ struct Features {
     bool nx, pages_1g, pcid, invpcid, global_pages;
     bool smep, smap, umip, fsgsbase, syscall32;
     bool x2apic, tsc_deadline, invariant_tsc, rdtscp, apic_always_running;
+    bool tsc, msrs, local_apic, sse2, pat, syscall;     // what the core needs: see missing_feature()
     uint32_t physical_bits;                 // width of host-physical addresses
     uint32_t tsc_khz_by_cpuid;              // leaf 0x15 with a crystal frequency; 0: not told
 
@@ -49,6 +50,8 @@ Features decode_features(CpuidFunction cpuid_of, ReadMsrFunction msr_of);
 
 // Once, on the boot CPU, before anything else asks.
 void init_features();
+// What the core cannot do without and this CPU lacks, as the end of a sentence; null: nothing.
+[[nodiscard]] const char* missing_feature(const Features& features);
 // Facts that only ACPI's tables tell.
 void note_iommu(bool intel, bool amd);
 [[nodiscard]] const Features& features();

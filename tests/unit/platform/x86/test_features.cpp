@@ -157,6 +157,28 @@ TEST(Features, take_an_intel_cpu_as_leaking_unless_it_denies_it)
     CHECK_FALSE(f.leaks_meltdown || f.leaks_l1tf || f.leaks_mds || f.leaks_ssb || f.leaks_taa);
 }
 
+TEST(Features, name_what_the_core_cannot_do_without)
+{
+    constexpr uint32_t wanted = 1u << 4 | 1u << 5 | 1u << 9 | 1u << 16 | 1u << 24 | 1u << 26;
+    amd();
+    leaves[{0x80000001, 0}].edx = 1u << 11;
+    leaves[{1, 0}].edx = wanted;
+    CHECK(missing_feature(decode()) == nullptr);
+    const auto without = [&](unsigned bit) {
+        leaves[{1, 0}].edx = wanted & ~(1u << bit);
+        return missing_feature(decode());
+    };
+    STRCMP_CONTAINS("local APIC", without(9));
+    STRCMP_CONTAINS("time-stamp", without(4));
+    STRCMP_CONTAINS("model-specific", without(5));
+    STRCMP_CONTAINS("attribute", without(16));
+    STRCMP_CONTAINS("FXSAVE", without(24));
+    STRCMP_CONTAINS("SSE2", without(26));
+    leaves[{1, 0}].edx = wanted;
+    leaves[{0x80000001, 0}].edx = 0;
+    STRCMP_CONTAINS("SYSCALL", missing_feature(decode()));
+}
+
 TEST(Features, take_an_amd_cpu_as_safe_from_meltdown)
 {
     amd();
