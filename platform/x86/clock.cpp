@@ -6,9 +6,11 @@
 #include "platform/x86/clock_math.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/instructions.hpp"
+#include "platform/x86/io_apic.hpp"
 #include "platform/x86/local_apic.hpp"
 #include "platform/x86/real_time_clock.hpp"
 #include "platform/x86/reference_clock.hpp"
+#include "platform/x86/vectors.hpp"
 
 #include <array>
 #include <atomic>
@@ -34,7 +36,8 @@ constinit std::array<ClockScale, 2> scales{};
 constinit std::atomic<uint32_t> current_scale{0};
 constinit uint64_t hz{0};
 constinit uint64_t apic_hz{0};
-constinit machine::WallClock wall{};
+// Nanoseconds since 1970 when the clock showed 0; 0: not known.
+constinit std::atomic<uint64_t> wall_start{0};
 
 constexpr uint64_t femtoseconds_per_second = 1'000'000'000'000'000;
 constexpr uint64_t femtoseconds_per_microsecond = 1'000'000'000;
@@ -82,6 +85,18 @@ void set_rate(ClockScale& scale, uint64_t new_hz)
     scale.shift = rate.shift;
 }
 
+constexpr uint8_t clock_line = 8;
+
+// What the chip shows, of which `into_second` have passed.
+void set_wall_clock(uint64_t into_second)
+{
+    const uint64_t since_start = machine::now().raw();
+    const uint64_t seconds = read_real_time_clock();
+    if (seconds != 0)
+        wall_start.store(seconds * clock_math::nanoseconds_per_second + into_second - since_start,
+                         std::memory_order_relaxed);
+}
+
 }  // namespace
 
 void begin_clock_calibration(TscTicks entry)
@@ -114,15 +129,20 @@ void finish_clock_calibration()
         set_rate(scale, stated);
     publish(scale);
 
-    wall.seconds = read_real_time_clock();
-    const uint64_t since_start = machine::now().raw();
-    if (wall.seconds != 0) {
-        // The chip tells whole seconds: on average it is half of one later.
-        const uint64_t half = clock_math::nanoseconds_per_second / 2;
-        const uint64_t start = wall.seconds * clock_math::nanoseconds_per_second + half - since_start;
-        wall.seconds = start / clock_math::nanoseconds_per_second;
-        wall.nanoseconds = static_cast<uint32_t>(start % clock_math::nanoseconds_per_second);
-    }
+    // The chip tells whole seconds: on average it is half of one later. Nobody waits for the next.
+    set_wall_clock(clock_math::nanoseconds_per_second / 2);
+}
+
+void start_wall_clock_refinement()
+{
+    if (wall_start.load(std::memory_order_relaxed) != 0 && route_isa_line(clock_line, vector_clock, local_apic_id()))
+        start_second_interrupts();
+}
+
+void wall_clock_second()
+{
+    set_wall_clock(0);
+    stop_second_interrupts();
 }
 
 const char* reference_clock_name() { return reference.name(); }
@@ -178,7 +198,12 @@ TscTicks to_ticks(Nanoseconds time)
 
 const ClockScale& clock_scale() { return current(); }
 uint64_t tsc_hz() { return hz; }
-WallClock wall_clock_base() { return wall; }
+WallClock wall_clock_base()
+{
+    const uint64_t start = wall_start.load(std::memory_order_relaxed);
+    return {start / clock_math::nanoseconds_per_second,
+            static_cast<uint32_t>(start % clock_math::nanoseconds_per_second)};
+}
 
 }  // namespace machine
 

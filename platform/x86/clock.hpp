@@ -15,6 +15,11 @@ void finish_clock_calibration();
 [[nodiscard]] uint64_t apic_timer_hz();
 // Whether all CPUs' TSCs agree; decided when the CPUs have started.
 void set_clock_stable(bool stable);
+// The wall clock is known to half a second until the real-time clock's next second begins. Lives of
+// partitions that begin later have the better one.
+void start_wall_clock_refinement();
+// That interrupt came. CPU 0.
+void wall_clock_second();
 // Measures once more, as soon as the first measurement is seconds ago. CPU 0 only; cheap otherwise.
 void refine_clock_once();
 

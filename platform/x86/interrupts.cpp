@@ -65,6 +65,7 @@ void handle_interrupt(uint8_t vector)
     switch (vector) {
     case vector_timer: timer_expired(cpu); break;
     case vector_poke: break;        // the bits of Cpu::work are set already
+    case vector_clock: wall_clock_second(); break;
     case vector_flush: answer_flush_requests(); break;
     case vector_uart:
         uart_interrupt();

@@ -10,4 +10,9 @@ namespace bulkhead {
 // while the chip is changing its registers; never for a second to begin.
 [[nodiscard]] uint64_t read_real_time_clock();
 
+// From here on the chip interrupts (ISA line 8) at the beginning of each second, until told to stop.
+void start_second_interrupts();
+// Also acknowledges the last one.
+void stop_second_interrupts();
+
 }  // namespace bulkhead

@@ -2,6 +2,7 @@
 #include "platform/x86/start.hpp"
 
 #include "core/boot_allocator.hpp"
+#include "core/panic.hpp"
 #include "core/slot_health.hpp"
 #include "machine/core_space.hpp"
 #include "machine/memory.hpp"
@@ -91,6 +92,8 @@ void start_uart_interrupts()
 START_ONLY void start_platform(BootInfo& info)
 {
     init_features();
+    if (const char* missing = missing_feature(features()); missing != nullptr)
+        panic("this CPU has %s; Bulkhead cannot run on it", missing);
     patch_guest_access();
     init_acpi(first_4g, info.rsdp);
     note_iommu(acpi().has_dmar, acpi().has_ivrs);
@@ -121,6 +124,7 @@ void continue_on_own_stack(bulkhead::BootInfo* info)
     start_uart_interrupts();
     init_cpus(*info);
     finish_clock_calibration();
+    start_wall_clock_refinement();
     start_timer();
     core_main(*info);
 }
