@@ -158,6 +158,7 @@ enum PartitionFlag : uint8_t {
     autostart = 1,                      // else it waits for `part NAME start`
     pv_linear_pt = 2,
     trusted_speculation = 4,
+    pv_pins_late = 16,                  // its kernel may load page tables that it has yet to pin: docs/guests.md
     ramdisk_is_slice = 8,               // a device tree that the host tool made, for people to look at
 };
 

@@ -58,6 +58,7 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
     out.realtime = model.realtime.value ? 1 : 0;
     out.flags = static_cast<uint8_t>((model.autostart.value ? plan::autostart : 0) |
                                      (model.pv_linear_pt.value ? plan::pv_linear_pt : 0) |
+                                     (loaded.kernel != nullptr && loaded.kernel->pins_late() ? plan::pv_pins_late : 0) |
                                      (model.trusted_speculation.value ? plan::trusted_speculation : 0) |
                                      (loaded.slice.empty() ? 0 : plan::ramdisk_is_slice));
     out.domain = model.domain;

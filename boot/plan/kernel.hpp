@@ -27,6 +27,9 @@ struct Kernel {
     uint64_t end_pfn = 0;  // first frame behind the kernel
     uint64_t file_bytes = 0;
     std::vector<KernelPiece> pieces;  // ascending, not overlapping
+
+    // It may load page tables before it has pinned them: Linux under PREEMPT_RT (docs/guests.md).
+    [[nodiscard]] bool pins_late() const { return version.find(" PREEMPT_RT ") != std::string::npos; }
 };
 
 // A bzImage, an ELF kernel, or an ELF kernel in one of the compressions. The sentence follows the

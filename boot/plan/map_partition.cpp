@@ -121,6 +121,8 @@ std::string kernel_text(const PartitionModel& partition, const LoadedPartition& 
     std::string out = sentence(partition.kernel.value, ", ", Size{kernel.file_bytes});
     if (!kernel.version.empty())
         out += ", Linux " + kernel.version.substr(0, kernel.version.find(' '));
+    if (kernel.pins_late())
+        out += ", may pin page tables late (PREEMPT_RT)";
     return out;
 }
 

@@ -42,6 +42,7 @@ void put_counters(const MemoryCounters& counters, TextOut& out)
     put("self-referencing tables refused", counters.linear_refused);
     put("frames given back while in use", counters.frames_busy);
     put("walks of page tables continued", counters.walks_continued);
+    put("loads of tables not yet pinned, put off", counters.loads_put_off);
 }
 
 bool step_mem(CommandRun& run, TextOut& out)

@@ -55,6 +55,7 @@ struct MemoryCounters {
     uint64_t linear_refused;            // self-referencing tables
     uint64_t frames_busy;               // given back while still referenced
     uint64_t walks_continued;
+    uint64_t loads_put_off;             // of page tables that were not pinned yet (pins_late)
 };
 
 // How far the start-of-day builder is (core/pv/start_of_day.cpp).
@@ -83,6 +84,7 @@ struct PvMemory {
 
     // All below: `lock`.
     bool linear_tables;                 // PartitionFlag::pv_linear_pt
+    bool pins_late;                     // PartitionFlag::pv_pins_late
     Mfn first_free;                     // frames that the guest gave back, linked by their entries
     uint64_t free_frames;
     TableWalk walk;

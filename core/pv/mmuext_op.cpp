@@ -48,9 +48,27 @@ bool is_strict(const Partition& partition)
     return (partition.vm_assist >> VMASST_TYPE_m2p_strict & 1) != 0;
 }
 
+// Linux under PREEMPT_RT can lose its CPU between taking over a new program's page tables and pinning
+// them, and loads them on the way back, while it has them mapped writable. It takes a refusal for a
+// success. So the vCPU goes on in the former ones, as it would after the refusal, and gets the new
+// ones when it pins them.
+Result<> put_off(Vcpu& vcpu, Mfn table, Errno error, Mfn& late)
+{
+    PvMemory& memory = vcpu.partition->memory;
+    const FrameEntry* entry = frame::find(table, vcpu.partition->id);
+    if (!memory.pins_late || error == XEN_ERESTART || entry == nullptr
+        || (entry->state.load(std::memory_order_relaxed) & frame::given) == 0)
+        return fail(error);
+    late = table;
+    ++memory.counters.loads_put_off;
+    return {};
+}
+
 Result<> new_kernel_table(Vcpu& vcpu, Mfn table, WorkBudget& budget)
 {
-    TRY_VOID(acquire_table(vcpu, table, FrameType::l4, budget));
+    vcpu.pv.late_kernel_table = Mfn(0);
+    if (const Result<> taken = acquire_table(vcpu, table, FrameType::l4, budget); !taken.has_value()) [[unlikely]]
+        return put_off(vcpu, table, taken.error(), vcpu.pv.late_kernel_table);
     const Mfn old = vcpu.pv.kernel_table;
     if (is_strict(*vcpu.partition))
         show_machine_to_phys(table, true);
@@ -66,16 +84,28 @@ Result<> new_kernel_table(Vcpu& vcpu, Mfn table, WorkBudget& budget)
 Result<> new_user_table(Vcpu& vcpu, Mfn table, WorkBudget& budget)
 {
     const Mfn old = vcpu.pv.user_table;
+    vcpu.pv.late_user_table = Mfn(0);
     if (table == old)
         return {};
     if (table != Mfn(0)) {
-        TRY_VOID(acquire_table(vcpu, table, FrameType::l4, budget));
+        if (const Result<> taken = acquire_table(vcpu, table, FrameType::l4, budget); !taken.has_value()) [[unlikely]]
+            return put_off(vcpu, table, taken.error(), vcpu.pv.late_user_table);
         if (is_strict(*vcpu.partition) && table != vcpu.pv.kernel_table)
             show_machine_to_phys(table, false);
     }
     vcpu.pv.user_table = table;
     if (old != Mfn(0))
         release_table(*vcpu.partition, old, FrameType::l4, budget);
+    return {};
+}
+
+// What this vCPU waited for may have been pinned. It is valid now, so nothing has to be continued.
+Result<> load_late(Vcpu& vcpu, Mfn table, WorkBudget& budget)
+{
+    if (vcpu.pv.late_kernel_table == table)
+        return new_kernel_table(vcpu, table, budget);
+    if (vcpu.pv.late_user_table == table)
+        return new_user_table(vcpu, table, budget);
     return {};
 }
 
@@ -123,7 +153,8 @@ Result<> apply_to_tables(Vcpu& vcpu, const mmuext_op_t& operation, WorkBudget& b
         return new_user_table(vcpu, table, budget);
     default:
         const auto level = static_cast<uint8_t>(operation.cmd - MMUEXT_PIN_L1_TABLE);
-        return pin(vcpu, table, static_cast<FrameType>(static_cast<uint8_t>(FrameType::l1) + level), budget);
+        TRY_VOID(pin(vcpu, table, static_cast<FrameType>(static_cast<uint8_t>(FrameType::l1) + level), budget));
+        return load_late(vcpu, table, budget);
     }
 }
 

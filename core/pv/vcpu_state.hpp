@@ -38,6 +38,10 @@ struct PvVcpuState {
     uint8_t iopl;                       // PHYSDEVOP_set_iopl
     Mfn kernel_table;                   // MMUEXT_NEW_BASEPTR; referenced as L4
     Mfn user_table;                     // MMUEXT_NEW_USER_BASEPTR; raw 0: none
+    // Asked for by the same operations before they could be tables, for when this vCPU pins them
+    // (PvMemory::pins_late); raw 0: none. Without a reference.
+    Mfn late_kernel_table;
+    Mfn late_user_table;
     uint64_t kernel_sp;                 // HYPERVISOR_stack_switch
     uint16_t kernel_ss;
     uint16_t ds, es, fs, gs;            // while not running

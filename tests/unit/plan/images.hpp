@@ -273,7 +273,8 @@ inline Bytes with_length(Bytes packed, uint64_t length)
     return packed;
 }
 
-inline Bytes make_bzimage(View payload, uint16_t protocol = 0x020f)
+inline Bytes make_bzimage(View payload, uint16_t protocol = 0x020f,
+                          std::string_view version = "6.1.0-test (somebody) #1")
 {
     static constexpr uint64_t setup_bytes = 2 * 512;
     Bytes out(setup_bytes);
@@ -284,7 +285,6 @@ inline Bytes make_bzimage(View payload, uint16_t protocol = 0x020f)
     std::copy(magic.begin(), magic.end(), out.begin() + 0x202);
     overwrite(out, 0x206, protocol);
     overwrite(out, 0x20e, uint16_t{0x300 - 512});
-    const std::string_view version = "6.1.0-test (somebody) #1";
     std::copy(version.begin(), version.end(), out.begin() + 0x300);
     overwrite(out, 0x248, uint32_t{16});
     overwrite(out, 0x24c, static_cast<uint32_t>(payload.size()));

@@ -228,6 +228,17 @@ TEST(Driver, values_reach_the_compiled_plan)
         CHECK_DUMPED(plan, line);
 }
 
+TEST(Driver, a_kernel_under_preempt_rt_is_known_to_pin_late)
+{
+    folder.write("vmlinuz-rt",
+                 make_bzimage(gzip(linux_kernel()), 0x020f, "6.1.0-rt-test (somebody) #1 SMP PREEMPT_RT Debian"));
+    build(plan_with("memory = <256>; kernel = \"vmlinuz-rt\";"));
+    CHECK_DUMPED(dump(), "partition.a.flags = 0x11");
+    CHECK(folder.read("out/map.txt").find("may pin page tables late") != std::string::npos);
+    build(plan_with("memory = <256>; kernel = \"vmlinuz\";"));
+    CHECK_DUMPED(dump(), "partition.a.flags = 0x1");
+}
+
 TEST(Driver, too_little_memory_is_refused_with_how_much_is_needed)
 {
     const auto result = build(plan_with("memory = <16>;\nkernel = \"vmlinuz\";"));

@@ -38,6 +38,13 @@ TEST_GROUP(MmuHypercalls)
     {
         return call(do_update_va_mapping, two.a0(), address, value, flags);
     }
+    // A second tree whose top level the kernel can still write to.
+    void map_writable(uint64_t at, uint64_t frame)
+    {
+        write_small_tree(two, frame);
+        LONGS_EQUAL(0, update_table(two.a0(), place(at), pte::make(two.fa(frame), rw)));
+    }
+    void unmap(uint64_t at) { LONGS_EQUAL(0, update_table(two.a0(), place(at), 0)); }
 };
 
 TEST(MmuHypercalls, AListOfUpdatesIsAppliedInOrderAndCounted)
@@ -279,6 +286,74 @@ TEST(MmuHypercalls, ABaseThatIsNoTopLevelIsRefused)
     LONGS_EQUAL(-XEN_EINVAL, mmuext(two.a0(), MMUEXT_NEW_USER_BASEPTR, two.fa(1).raw()));
     CHECK_TRUE(two.a0().pv.kernel_table == two.fa(0));
     LONGS_EQUAL(0, loaded_tables.size());
+}
+
+TEST(MmuHypercalls, ABaseThatIsStillMappedWritableIsRefused)
+{
+    map_writable(102, 8);
+    LONGS_EQUAL(-XEN_EINVAL, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, two.fa(8).raw()));
+    LONGS_EQUAL(-XEN_EINVAL, mmuext(two.a0(), MMUEXT_NEW_USER_BASEPTR, two.fa(8).raw()));
+    unmap(102);
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_PIN_L4_TABLE, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.kernel_table == two.fa(0));
+    LONGS_EQUAL(0, two.a().memory.counters.loads_put_off);
+}
+
+TEST(MmuHypercalls, AKernelThatPinsLateGetsItsBaseWhenItPinsIt)
+{
+    two.a().memory.pins_late = true;
+    map_writable(102, 8);
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.kernel_table == two.fa(0));
+    LONGS_EQUAL(0, loaded_tables.size());
+    LONGS_EQUAL(1, two.a().memory.counters.loads_put_off);
+    unmap(102);
+    two.check_all();
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_PIN_L4_TABLE, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.kernel_table == two.fa(8));
+    CHECK_TRUE(loaded_tables.back() == two.fa(8));
+    LONGS_EQUAL(2, typed(two.fa(8)));
+    two.check_all();
+    // Once only.
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, two.fa(0).raw()));
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_UNPIN_TABLE, two.fa(8).raw()));
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_PIN_L4_TABLE, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.kernel_table == two.fa(0));
+}
+
+TEST(MmuHypercalls, ALateUserBaseComesWithItsPinToo)
+{
+    two.a().memory.pins_late = true;
+    map_writable(102, 8);
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_USER_BASEPTR, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.user_table == Mfn(0));
+    unmap(102);
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_PIN_L4_TABLE, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.user_table == two.fa(8));
+    two.check_all();
+}
+
+TEST(MmuHypercalls, ALateBaseIsForgottenWhenAnotherIsLoadedAndIsNobodyElses)
+{
+    two.a().memory.pins_late = true;
+    map_writable(102, 8);
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, two.fa(8).raw()));
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_USER_BASEPTR, two.fa(8).raw()));
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, two.fa(0).raw()));
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_NEW_USER_BASEPTR, 0));
+    unmap(102);
+    LONGS_EQUAL(0, mmuext(two.a0(), MMUEXT_PIN_L4_TABLE, two.fa(8).raw()));
+    CHECK_TRUE(two.a0().pv.kernel_table == two.fa(0));
+    CHECK_TRUE(two.a0().pv.user_table == Mfn(0));
+}
+
+TEST(MmuHypercalls, AKernelThatPinsLateIsRefusedWhatIsNotItsOwn)
+{
+    two.a().memory.pins_late = true;
+    LONGS_EQUAL(-XEN_EINVAL, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, two.fb(0).raw()));
+    LONGS_EQUAL(-XEN_EINVAL, mmuext(two.a0(), MMUEXT_NEW_BASEPTR, 0));
+    LONGS_EQUAL(-XEN_EINVAL, mmuext(two.a0(), MMUEXT_NEW_USER_BASEPTR, ~uint64_t{0}));
+    CHECK_TRUE(two.a0().pv.late_kernel_table == Mfn(0) && two.a0().pv.late_user_table == Mfn(0));
 }
 
 TEST(MmuHypercalls, AUserBaseIsKeptForUserMode)
