@@ -41,6 +41,7 @@ AT(at_gp, "mov $0x8000000000000000, %rax\n mov (%rax), %rax")
 AT(at_divide, "xor %edx, %edx\n xor %ecx, %ecx\n div %ecx")
 AT(at_read, "mov $0x1000, %eax\n mov (%rax), %rax")
 AT(at_write, "mov $0x1000, %eax\n mov %rax, (%rax)")
+AT(at_no_descriptor, "mov $0x2343, %eax\n mov %eax, %ds")
 AT(at_hypervisor, "mov $0xffff830000000000, %rax\n mov (%rax), %rax")
 
 void exceptions_without_error_code()
@@ -61,6 +62,10 @@ void exceptions_with_error_code()
     trap_handlers[13] = note<3>;
     at_gp();
     check_seen(13, 0, address_of(at_gp) + 10);
+    // The GDT that is set has no page there; its limit tells nobody.
+    trap_handlers[13] = note<2>;
+    at_no_descriptor();
+    check_seen(13, 0x2340, address_of(at_no_descriptor) + 5);
     trap_handlers[14] = note<3>;
     at_read();
     check_seen(14, 0, address_of(at_read) + 5);
