@@ -21,6 +21,7 @@ public:
     explicit RandomGuest(std::function<uint64_t(uint64_t)> choose) : choose_(std::move(choose))
     {
         two.a().memory.linear_tables = choose_(4) == 0;
+        two.a().memory.pins_late = choose_(4) == 0;
         run_on_small_tree(two);
         map_guest(argument, buffer);
     }
