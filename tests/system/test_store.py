@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The store, used by Debian's own tools and kernel, and killed under them."""
 
+from box import Failed
 from plans import linux
 from suite import test
 
@@ -22,3 +23,39 @@ def tools(context):
         box["one"].expect(READY, r"^one\s+1\s", r"^one\s+two\s", r"^gone", r'^b = "two"\s+\(n1,r2\)',
                           r'^/local/domain/1/cpu/0/availability = "online"', r'^/local/domain/1/memory/target = "98304"',
                           r"^refused\s", r"^refused too", r"bh.run ended with status 0")
+
+
+# Uses the store for ever, and says so whenever something is not as it was.
+USER = ("xenstore-watch data/n > /tmp/events & n=0; while :; do n=$((n+1)); "
+        "[ $(xenstore-read name) = NAME ] || echo BROKEN name; "
+        "xenstore-write data/n $n data/long 0123456789012345678901234567890123456789012345678901234567890123456789 "
+        "|| echo BROKEN write; "
+        "[ $(xenstore-read data/n) = $n ] || echo BROKEN read; "
+        "[ $((n % 5)) = 0 ] && echo round $n events $(wc -l < /tmp/events); done")
+ROUND = r"^round \d+ events [1-9]\d*"
+
+
+@test("a store that is killed again and again is not noticed by those who use it")
+def killed(context):
+    guests = {name: client(name, USER.replace("NAME", name)) for name in ("one", "two")}
+    guests["clock"] = linux(name="clock", memory=96, run="while :; do sleep 1; echo second; done")
+    with context.start(guests, cpus=2, memory="512M") as box:
+        for name in ("one", "two"):
+            box[name].expect(READY, ROUND)
+        for life in range(2, 5):
+            box.monitor()
+            box.command("part store kill", r"store: ")
+            box.key("0")
+            box["core"].expect(rf"store: runs \(life {life}\b")
+            for name in ("one", "two"):
+                rounds = box[name].count(ROUND) + 2
+                box.wait_until(lambda name=name, rounds=rounds: box[name].count(ROUND) >= rounds,
+                               lambda name=name: f"{name} does not go on")
+            # Three crashes in ten seconds would mean that the region is to blame.
+            seconds = box["clock"].count(r"^second") + 6
+            box.wait_until(lambda seconds=seconds: box["clock"].count(r"^second") >= seconds, lambda: "no clock")
+        for name in ("one", "two"):
+            if box[name].seen(r"^BROKEN"):
+                raise Failed(f"{name} noticed")
+        box.monitor()
+        box.command("parts", r"1  one\s+running\s+1\s+\d\s+96 MiB\s+1\s")
