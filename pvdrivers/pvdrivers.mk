@@ -104,4 +104,21 @@ $(PVDRIVERS_ELFS:.elf=.debug) $(PROGRAM_TEST_ELFS:.elf=.debug): $(RUNTIME) $(PVD
 pvdrivers: $(PVDRIVERS_ELFS)
 programs: $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
+# --- SDK --------------------------------------------------------------------
+# The runtime for use outside of this tree; see pvdrivers/sdk.
+
+.PHONY: sdk
+#: make sdk O=dir    what a bare-metal program outside of this tree is built with
+sdk: $(RUNTIME) $(PVDRIVERS_LIBC)
+	@case '$(origin O)' in command*|environment*) ;; *) echo 'make sdk O=dir: name the folder to write to' >&2; exit 1;; esac
+	$(call say,SDK,$(O))
+	$(Q)rm -rf $(O)/include $(O)/lib $(O)/template && mkdir -p $(O)/include $(O)/lib
+	$(Q)cp -r pvdrivers/runtime/include/bulkhead platform/libstdcxx $(O)/include/
+	$(Q)cp -rL $(DEPS)/include/xen $(O)/include/
+	$(Q)cp -r $(B)/newlib/include $(O)/include/newlib
+	$(Q)cp $(RUNTIME) $(B)/newlib/lib/libc.a $(B)/newlib/lib/libm.a $(DEPS)/src/newlib/COPYING.NEWLIB $(O)/lib/
+	$(Q)cp pvdrivers/runtime/runtime.lds $(O)/lib/bulkhead.lds
+	$(Q)cp -r pvdrivers/template $(O)/
+	$(Q)cp pvdrivers/sdk/sdk.mk pvdrivers/sdk/README.md $(O)/
+
 -include $(RUNTIME_OBJECTS:.o=.o.d) $(wildcard $(B)/pvdrivers/*/*.d $(B)/tests/programs/*.d)

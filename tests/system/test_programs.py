@@ -3,10 +3,12 @@
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 
 from box import Failed
-from plans import SHARED
+from plans import REPOSITORY, SHARED, compile_plan
 from suite import test
 
 MIB = 1 << 20
@@ -177,3 +179,22 @@ def plc_on_xen(context):
     with xen(context, program(context, "plc")["kernel"], tree, cpus=1, extra=EXACT) as box:
         box.terminal.expect(r"control loop at 500 Hz, deadline 1000 us")
         box.terminal.expect(REPORT, r"1200 cycles done, 0 deadlines missed")
+
+
+@test("the SDK builds a program outside of the tree, as its documentation says")
+def sdk(context):
+    with tempfile.TemporaryDirectory() as outside:
+        folder, mine = os.path.join(outside, "sdk"), os.path.join(outside, "mine")
+        subprocess.run(["make", "-C", REPOSITORY, "sdk", f"O={folder}", f"B={context.build}"], check=True,
+                       stdout=subprocess.DEVNULL)
+        shutil.copytree(os.path.join(folder, "template"), mine)
+        subprocess.run(["make", "-C", mine, f"SDK={folder}"], check=True, stdout=subprocess.DEVNULL)
+        with open(os.path.join(mine, "template.dts"), encoding="utf-8") as plan:
+            status, output = compile_plan(context.build, plan.read(), mine)
+        if status != 0:
+            raise Failed(output)
+        with context.box(os.path.join(mine, "bulkhead.elf"), cpus=1, memory="256M") as box:
+            box["mine"].expect(r"^tick 1, \d{10} s since 1970", r"^tick 3,")
+            box.attach(1)
+            box.send("x")
+            box.terminal.expect(r"you typed: x")
