@@ -5,6 +5,7 @@
 #include "core/cpu.hpp"
 #include "core/lifecycle.hpp"
 #include "core/lifecycle_internal.hpp"
+#include "core/log.hpp"
 #include "core/schedule_budget.hpp"
 #include "core/schedule_internal.hpp"
 #include "machine/clock.hpp"
@@ -30,11 +31,25 @@ std::span<Vcpu* const> vcpus_of(const ScheduleCpu& schedule)
     return {schedule.vcpus, schedule.vcpu_count};
 }
 
+// The core's own work for the partition, such as building it, uses budgets up as a matter of course.
+[[gnu::cold]] void tell_exhaustion(Vcpu& vcpu)
+{
+    ScheduleEntity& entity = vcpu.schedule;
+    if (entity.core_work || entity.exhaustion_told)
+        return;
+    entity.exhaustion_told = true;
+    log("%s: vCPU %u has used its budget of %llu us up and waits for the next period (told once; the monitor's sched "
+        "counts)",
+        vcpu.partition->name(), static_cast<unsigned>(vcpu.number.raw()),
+        static_cast<unsigned long long>(entity.budget_ns / 1000));
+}
+
 [[gnu::noinline]] void charge_budget_of(Vcpu& vcpu, uint64_t ran_ns, Nanoseconds now)
 {
     if (charge_budget(vcpu.schedule, ran_ns, now))
         return;
     ++vcpu.schedule.exhaustions;
+    tell_exhaustion(vcpu);
     vcpu.hold.fetch_or(hold_budget, std::memory_order_relaxed);
     vcpu.schedule.next_event = earliest_event(vcpu);
 }

@@ -15,6 +15,7 @@ struct ScheduleEntity {
     // The core builds or clears the partition on this vCPU's account: whoever gets it from
     // pick_next() calls lifecycle_step() instead of entering the guest.
     bool core_work;
+    bool exhaustion_told;         // that its budget ended has been said, once
     uint16_t partition;           // index in all_partitions(), for windows
     // What its CPU compares: priority above, order among equals below. 0: it was not runnable when
     // its CPU last looked.

@@ -44,6 +44,8 @@ std::span<const std::byte> boot_module()
 // The loader's list of frames, start info and module stay where they are; behind its stack is free.
 void take_memory_over(uint64_t loader_stack_end)
 {
+    if (start_info->nr_pages > (layout::linear_end - layout::linear_base) >> layout::page_shift)
+        fatal("%lu pages of memory are more than can be mapped", start_info->nr_pages);
     const uint64_t free = raw(pfn_of(reinterpret_cast<void*>(loader_stack_end + page_bytes - 1)));
     PageRange mapped;
     const uint64_t behind_tables = take_over_tables(free, free + promised_pages, mapped);

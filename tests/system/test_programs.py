@@ -149,6 +149,21 @@ def missed(context):
         # The other one takes half of the time, in one piece of each period: five cycles of ten are late.
         if not 900 <= lost <= 2100:
             raise Failed(f"{lost} deadlines missed, {cycle} cycles")
+        if not box["core"].seen(r"^spin: vCPU 0 has used its budget of 5000 us up"):
+            raise Failed("the core does not say that a budget is used up")
+
+
+@test("plc shares its process image with a partition that may only read it")
+def process_image(context):
+    partitions = {"plc": program(context, "plc", priority=20),
+                  "reader": test_program(context, "image_reader")}
+    region = {"process-image": {"size": 4096, "writer": "plc", "readers": "reader"}}
+    with context.start(partitions, plan={"shared-memory": region}, cpus=1, memory="256M") as box:
+        box["plc"].expect(r"^process image in shared memory")
+        box["reader"].expect(r"^reader of 4096 bytes, read-only", r"^bell 3: cycle [1-9]\d* at 1000 Hz, level \d+ um",
+                             r"page fault \(#PF\): write at \S+, in the mapping window")
+        box["core"].expect(r"^reader: crashed; it stays down")
+        box["plc"].expect(REPORT)
 
 
 @test("plc refuses a rate that it cannot keep")

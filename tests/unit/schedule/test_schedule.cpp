@@ -332,6 +332,19 @@ TEST(Schedule, an_interrupt_that_comes_early_programs_the_timer_again)
     CHECK(fake::virqs.empty());
 }
 
+TEST(Schedule, that_a_budget_is_used_up_is_told_once_and_not_while_the_core_works)
+{
+    box.make({{10, {0}, 2000, 10'000}});
+    box.vcpu(0).schedule.core_work = true;
+    box.wake(box.vcpu(0));
+    box.run_for(50 * ms);
+    CHECK(fake::log_lines.empty());
+    box.vcpu(0).schedule.core_work = false;
+    box.run_for(50 * ms);
+    CHECK_EQUAL(1u, fake::log_lines.size());
+    CHECK(fake::log_lines[0].find("has used its budget of 2000 us up") != std::string::npos);
+}
+
 TEST(Schedule, a_budget_is_given_in_each_period_and_no_more)
 {
     box.make({{10, {0}, 2000, 10'000}});
