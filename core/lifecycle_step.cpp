@@ -169,10 +169,14 @@ void connect(Partition& partition)
 {
     const plan::PvStart& start = partition.plan->pv;
     const Mfn console = initial_frame(partition.memory, Pfn(start.console_pfn));
+    // An entry holds the granter's name of the frame: a hardware partition's own number.
+    const auto named = [&](uint64_t pfn) {
+        return partition.hardware == nullptr ? initial_frame(partition.memory, Pfn(pfn)) : Mfn(pfn);
+    };
     StartGrants grants;
-    grants.console = console;
+    grants.console = named(start.console_pfn);
     if (store_of(partition) != nullptr) {
-        grants.store = initial_frame(partition.memory, Pfn(start.store_pfn));
+        grants.store = named(start.store_pfn);
         grants.store_domain = DomainId(partition.plan->store_domain);
     }
     init_grants(partition, grants);

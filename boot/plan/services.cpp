@@ -113,10 +113,9 @@ void check_service(const SystemModel& system, const PartitionModel& service, Rep
 
 }  // namespace
 
-// Stock kernels in hardware partitions wait for ever at their first request: not connected yet.
 bool is_store_client(const PartitionModel& partition)
 {
-    return !partition.is_service && !is_hardware(partition) && partition.has_store.value;
+    return !partition.is_service && partition.has_store.value;
 }
 
 uint32_t store_remote_port(const PartitionModel& client) { return first_client_port + client.domain - 1U; }

@@ -132,8 +132,9 @@ void StoreNodes::add(std::string_view path, std::string_view permissions, std::s
 Bytes common_nodes()
 {
     StoreNodes nodes;
-    for (const std::string_view path : {"/local", "/local/domain", "/vm", "/tool"})
-        nodes.add(path, "n0", "");
+    // Anybody may see which partitions there are, not what is in them.
+    for (const std::string_view path : {"/", "/local", "/local/domain", "/vm", "/tool"})
+        nodes.add(path, "r0", "");
     return nodes.take();
 }
 

@@ -79,9 +79,10 @@ class Box:
     sequences; `box["name"]` the lines of one partition (or "core") in the overview."""
 
     def __init__(self, image=None, *, log, machine="pc", cpus=2, memory="1G", iso=None, extra=(), cpu="max,-smap",
-                 threads="single", boot=None):
+                 threads="single", boot=None, serial=("-serial", "chardev:serial0")):
         """`threads`: QEMU runs the box's CPUs in turn on one CPU of the host ("single"), so that
         several boxes fit beside each other, or each CPU by itself ("multi").
+        `serial`: QEMU's arguments for the port at the line (the character device serial0).
         `boot`: QEMU's arguments that say what the box starts from, instead of an image or a CD."""
         self.lock = threading.Condition()
         self.raw = bytearray()
@@ -102,7 +103,7 @@ class Box:
         self.qemu_command = [
             "qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", cpu, "-machine", machine,
             "-smp", str(cpus), "-m", str(memory), *boot, "-nodefaults", "-display", "none",
-            "-monitor", "none", "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
+            "-monitor", "none", "-chardev", "stdio,id=serial0,signal=off", *serial,
             "-qmp", f"unix:{self.control_path},server=on,wait=off", *extra]
 
     def __enter__(self):

@@ -80,8 +80,14 @@ def escape_key(context):
         box.terminal.expect(r"Bulkhead \S+, compiled with")
 
 
-@test("the serial console on a PCI card", waiting="the UART on PCI is not searched for yet")
+@test("the serial console on a PCI card, both ways")
 def pci_serial(context):
     guests = {"one": linux(name="one", memory=96)}
-    with context.start(guests, cpus=1, memory="512M", extra=["-device", "pci-serial,chardev=serial1"]) as box:
-        box["one"].expect(READY)
+    card = ("-serial", "none", "-device", "pci-serial,chardev=serial0")
+    for machine in ("pc", "q35"):
+        with context.start(guests, machine=machine, cpus=1, memory="512M", serial=card) as box:
+            box["core"].expect(r"plan: ")
+            box["one"].expect(READY)
+            box.attach(1)
+            box.send("\recho sum $((20 + 22))\r")
+            box.terminal.expect(r"^sum 42")

@@ -22,7 +22,11 @@ def tools(context):
     with context.start({"one": client("one", commands), "two": client("two", "sleep 1000")}, cpus=2, memory="512M") as box:
         box["one"].expect(READY, r"^one\s+1\s", r"^one\s+two\s", r"^gone", r'^b = "two"\s+\(n1,r2\)',
                           r'^/local/domain/1/cpu/0/availability = "online"', r'^/local/domain/1/memory/target = "98304"',
-                          r"^refused\s", r"^refused too", r"bh.run ended with status 0")
+                          r"^refused\s", r"^refused too", r'^local = ""', r"bh.run ended with status 0")
+    # Where there is nobody else's home to be refused, the whole tree is shown.
+    with context.start({"one": client("one", "xenstore-ls > /tmp/all && grep -q availability /tmp/all && echo whole")},
+                       cpus=1, memory="512M") as box:
+        box["one"].expect(READY, r"^whole")
 
 
 # Uses the store for ever, and says so whenever something is not as it was.

@@ -404,7 +404,7 @@ TEST(Driver, the_store_gets_its_slice_with_every_clients_nodes)
     CHECK_DUMPED(plan, "slice.store: domain-id = 0x7000");
     CHECK_DUMPED(plan, "slice.store:   first-frame = 0x0 0x400");
     CHECK_DUMPED(plan, "slice.store:   frames = 0x0 0x200");
-    CHECK_DUMPED(plan, "slice.store: /local/domain = \"\" (n0)");
+    CHECK_DUMPED(plan, "slice.store: /local/domain = \"\" (r0)");
     CHECK_DUMPED(plan, "slice.store:   client@1");
     CHECK_DUMPED(plan, "slice.store:     port = 0x8");
     CHECK_DUMPED(plan, "slice.store:     ring-grant = 0x1");
