@@ -16,12 +16,12 @@ namespace {
 constexpr uint32_t reserved = GNTTAB_NR_RESERVED_ENTRIES;
 constexpr uint16_t use_flags = GTF_reading | GTF_writing;
 
-struct Entry {
+struct ReservedEntry {
     uint32_t header;         // without the flags of use
     uint16_t use;
     uint64_t frame;
 };
-using Reserved = std::array<Entry, reserved>;
+using Reserved = std::array<ReservedEntry, reserved>;
 
 // Every holder but those of the reserved entries' pins.
 bool others_hold(const GrantTable& table)
