@@ -164,6 +164,12 @@ private:
                                    (layout.least_frames + frames_per_mib - 1) / frames_per_mib, " MiB are needed"));
             return false;
         }
+        if (!layout.fits_below_pages) {
+            report_.error(partition.kernel.at,
+                          sentence("kernel and ramdisk of ", Quoted{partition.name.value}, " take ",
+                                   Size{layout.least_frames << page_shift}, "; in a pvh partition they fit into 1 GiB"));
+            return false;
+        }
         loaded.layout = {layout.start, layout.least_frames};
         loaded.pages = std::move(layout);
         return true;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint64_t ring_frames = 2;             // console, store
 constexpr uint64_t large_page_frames = 512;
+constexpr uint64_t early_frames = (uint64_t{1} << 30) >> page_shift;    // what Linux' first page tables map
 constexpr uint64_t acpi_offset = page_size;     // behind start info, command line and lists
 
 void put(Bytes& to, uint64_t at, View what)
@@ -25,13 +26,17 @@ void put(Bytes& to, uint64_t at, View what)
     std::copy(what.begin(), what.end(), to.begin() + static_cast<ptrdiff_t>(at));
 }
 
-std::vector<hvm_memmap_table_entry> memory_map(const plan::PvStart& start, uint64_t pages_end, uint64_t frames)
+std::vector<hvm_memmap_table_entry> memory_map(const plan::PvStart& start, uint64_t frames)
 {
-    const uint64_t low_end = start.mapped_end_pfn;
+    const uint64_t pages = start.mapped_end_pfn;
+    const uint64_t pages_end = start.tables_pfn;
+    const uint64_t low_end = std::min(frames, hole_first_gfn);
     std::vector<hvm_memmap_table_entry> map{
-        {0, low_end << page_shift, XEN_HVM_MEMMAP_TYPE_RAM, 0},
-        {low_end << page_shift, (pages_end - low_end) << page_shift, XEN_HVM_MEMMAP_TYPE_RESERVED, 0},
+        {0, pages << page_shift, XEN_HVM_MEMMAP_TYPE_RAM, 0},
+        {pages << page_shift, (pages_end - pages) << page_shift, XEN_HVM_MEMMAP_TYPE_RESERVED, 0},
     };
+    if (low_end > pages_end)
+        map.push_back({pages_end << page_shift, (low_end - pages_end) << page_shift, XEN_HVM_MEMMAP_TYPE_RAM, 0});
     if (frames > hole_first_gfn)
         map.push_back({(hole_first_gfn + hole_frames) << page_shift, (frames - hole_first_gfn) << page_shift,
                        XEN_HVM_MEMMAP_TYPE_RAM, 0});
@@ -39,7 +44,7 @@ std::vector<hvm_memmap_table_entry> memory_map(const plan::PvStart& start, uint6
 }
 
 // One page of start info, the lists that it points to, and the command line; then the tables.
-Bytes make_pages(const plan::PvStart& start, uint64_t base, uint64_t pages_end, const PvhNeeds& needs)
+Bytes make_pages(const plan::PvStart& start, uint64_t base, const PvhNeeds& needs)
 {
     Bytes pages;
     hvm_start_info info{};
@@ -53,7 +58,7 @@ Bytes make_pages(const plan::PvStart& start, uint64_t base, uint64_t pages_end, 
         put(pages, at, view_of(module));
         at += sizeof(module);
     }
-    const auto map = memory_map(start, pages_end, needs.memory_frames);
+    const auto map = memory_map(start, needs.memory_frames);
     info.memmap_paddr = base + at;
     info.memmap_entries = static_cast<uint32_t>(map.size());
     put(pages, at, view_of(map));
@@ -86,14 +91,16 @@ PvhLayout lay_out_pvh(const Kernel& kernel, const PvhNeeds& needs)
         end = start.ramdisk_pfn + ramdisk_frames;
     }
     layout.least_frames = end + set_aside;
-    const uint64_t low_end = std::min(needs.memory_frames, hole_first_gfn);
-    start.mapped_end_pfn = low_end - std::min(low_end, set_aside);
+    const uint64_t pages_end = std::min(needs.memory_frames, early_frames);
+    start.tables_pfn = pages_end;
+    start.mapped_end_pfn = pages_end - std::min(pages_end, set_aside);
     start.console_pfn = start.mapped_end_pfn;
     start.store_pfn = needs.has_store ? start.console_pfn + 1 : plan::no_pfn;
     layout.pages_pfn = start.mapped_end_pfn + ring_frames;
     start.start_info_pfn = layout.pages_pfn;
-    if (layout.least_frames <= needs.memory_frames)
-        layout.pages = make_pages(start, layout.pages_pfn << page_shift, low_end, needs);
+    layout.fits_below_pages = end <= start.mapped_end_pfn;
+    if (layout.least_frames <= needs.memory_frames && layout.fits_below_pages)
+        layout.pages = make_pages(start, layout.pages_pfn << page_shift, needs);
     return layout;
 }
 

@@ -200,9 +200,14 @@ Result<> write_memory_map(const Partition& partition, GuestVirtual argument)
     if (!machine::read_guest(map, argument))
         return fail(XEN_EFAULT);
     const uint64_t frames = partition.plan->memory_frames;
-    // The pages of the start of day follow the low RAM.
-    std::array<E820Entry, 2> entries{{{0, partition.plan->pv.mapped_end_pfn << page_shift, ram}}};
+    // The pages of the start of day are left out (boot/plan/pvh_layout.hpp).
+    const uint64_t pages = partition.plan->pv.mapped_end_pfn;
+    const uint64_t pages_end = partition.plan->pv.tables_pfn;
+    const uint64_t low_end = std::min(frames, hole_first_gfn);
+    std::array<E820Entry, 3> entries{{{0, pages << page_shift, ram}}};
     unsigned count = 1;
+    if (low_end > pages_end)
+        entries[count++] = {pages_end << page_shift, (low_end - pages_end) << page_shift, ram};
     if (frames > hole_first_gfn)
         entries[count++] = {(hole_first_gfn + hole_frames) << page_shift, (frames - hole_first_gfn) << page_shift, ram};
     map.nr_entries = std::min(map.nr_entries, count);

@@ -129,7 +129,7 @@ void send_start(Vcpu& target, uint8_t vector)
     if ((target.hold.load(std::memory_order_acquire) & hold_down) == 0)
         return;
     target.hardware->start_vector.store(static_cast<uint16_t>(0x100 | vector), std::memory_order_release);
-    release(target, hold_down);
+    release(target, hold_down | hold_blocked | hold_polling);
 }
 
 bool is_addressed(const Vcpu& target, uint32_t destination, bool logical)
