@@ -129,7 +129,7 @@ Result<> add_page(Partition& self, Mfn frame)
 template <class Use>
 Result<> with_frame(const Partition& self, uint64_t number, Use use)
 {
-    const Mfn frame(number);
+    const Mfn frame = named_frame(self, number);
     if (!get_writable_frame(frame, self.id).has_value())
         return fail(XEN_EINVAL);
     const Result<> result = use(frame);

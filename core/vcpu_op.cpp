@@ -181,6 +181,9 @@ long do_vcpu_op(Vcpu& vcpu, HypercallArguments& arguments)
     const GuestVirtual argument(arguments.value[2]);
     switch (static_cast<uint32_t>(arguments.value[0])) {
     case VCPUOP_initialise: {
+        // A hardware vCPU is started by its local APIC; a PV context means nothing to it.
+        if (target.hardware != nullptr)
+            return negative(XEN_EOPNOTSUPP);
         const Result<> result = initialise_vcpu(vcpu, target, argument);
         const bool again = !result.has_value() && result.error() == XEN_ERESTART;
         return again ? hypercall_continue : to_return_value(result);

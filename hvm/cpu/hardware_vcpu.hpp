@@ -94,13 +94,20 @@ struct HardwareVcpu {
     ExitCounters exits;
 };
 
+// A table that a placed page has needed, and what stood in its place before.
+struct PlacedTable {
+    Mfn frame;
+    uint64_t* entry;
+    uint64_t former;
+};
+
 struct HardwarePartition {
     Mfn nested_root;                    // constant after start
-    std::span<Mfn> table_pool;          // for pages that the guest places (XENMEM_add_to_physmap)
+    std::span<PlacedTable> table_pool;        // for pages that the guest places (XENMEM_add_to_physmap)
     uint32_t pool_used;                 // pages lock
     uint8_t callback_vector;            // HVM_PARAM_CALLBACK_IRQ
     uint64_t callback_parameter;        // as the guest gave it
-    std::span<uint64_t> shared_gfns;    // where shared info [0] and grant frames are now, 0: nowhere; pages lock
+    std::span<uint64_t> shared_gfns;    // where shared info [0] and grant frames are: gfn + 1, 0: nowhere; pages lock
 };
 
 // One for each vendor.

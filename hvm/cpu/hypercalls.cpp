@@ -8,12 +8,15 @@
 #include "core/partition.hpp"
 #include "hvm/cpu/exits.hpp"
 #include "hvm/cpu/nested_paging.hpp"
+#include "machine/clock.hpp"
 #include "machine/memory.hpp"
 #include "machine/nospec.hpp"
+#include "machine/this_cpu.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 extern "C" {
 #include <xen/hvm/hvm_op.h>
@@ -25,7 +28,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint32_t entries_in_a_multicall = 64;         // before the rest waits for another turn
+constexpr uint64_t multicall_share_ticks = 15'000;      // then the rest waits for another turn, as for PV
 constexpr uint64_t hypercall_bytes = 3;                 // VMMCALL, VMCALL
 
 constexpr uint64_t numbers(std::initializer_list<unsigned> list)
@@ -150,15 +153,17 @@ Result<uint32_t> shared_page(Partition& partition, unsigned space, uint64_t inde
 Result<> place(Partition& partition, unsigned space, uint64_t index, uint64_t gfn)
 {
     const uint32_t page = TRY(shared_page(partition, space, index));
+    const auto places = partition.hardware->shared_gfns;
     const Mfn frame = page == 0 ? partition.shared_frame : partition.grants.first_frame + (page - 1);
-    uint64_t& where = partition.hardware->shared_gfns[page];
+    const LockGuard guard(partition.memory.lock);
+    uint64_t& where = places[machine::nospec_index(page, places.size())];
     if (where == gfn + 1)
         return {};
     TRY_VOID(nested_place(partition, gfn, frame));
-    const uint64_t former = __atomic_exchange_n(&where, gfn + 1, __ATOMIC_RELAXED);
-    if (former != 0)
-        TRY_VOID(nested_place(partition, former - 1, invalid_mfn));
-    return {};
+    // There may be another shared page at that place, which has none now.
+    std::ranges::replace(places, gfn + 1, uint64_t{0});
+    const uint64_t former = std::exchange(where, gfn + 1);
+    return former != 0 ? nested_place(partition, former - 1, invalid_mfn) : Result<>{};
 }
 
 Result<> add_to_physmap(Partition& partition, GuestVirtual argument)
@@ -177,8 +182,9 @@ Result<> remove_from_physmap(Partition& partition, GuestVirtual argument)
     if (!machine::read_guest(request, argument))
         return fail(XEN_EFAULT);
     TRY_VOID(check_self(partition, request.domid));
+    const LockGuard guard(partition.memory.lock);
     for (uint64_t& where : partition.hardware->shared_gfns) {
-        if (where != request.gpfn + 1)
+        if (where == 0 || where != request.gpfn + 1)
             continue;
         where = 0;
         return nested_place(partition, request.gpfn, invalid_mfn);
@@ -272,7 +278,8 @@ long run(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments)
 // Each entry is read, carried out and answered before the next one is looked at.
 long run_multicall(Vcpu& vcpu, HypercallArguments& arguments)
 {
-    for (uint32_t done = 0; arguments.value[1] != 0; ++done) {
+    const uint64_t start = machine::read_tsc().raw();
+    while (arguments.value[1] != 0) {
         const GuestVirtual at(arguments.value[0]);
         multicall_entry_t entry;
         if (!machine::read_guest(entry, at))
@@ -290,7 +297,9 @@ long run_multicall(Vcpu& vcpu, HypercallArguments& arguments)
             return negative(XEN_EFAULT);
         arguments.value[0] += sizeof(entry);
         --arguments.value[1];
-        if (done == entries_in_a_multicall)
+        // What an entry has asked for may end its turn: a block, or the end of its life.
+        const bool others_wait = this_cpu().work.load(std::memory_order_relaxed) != 0;
+        if (arguments.value[1] != 0 && (others_wait || machine::read_tsc().raw() - start > multicall_share_ticks))
             return hypercall_continue;
     }
     return 0;

@@ -68,24 +68,38 @@ uint64_t* take_table(HardwarePartition& hardware, uint64_t& entry)
 {
     if (hardware.pool_used == hardware.table_pool.size())
         return nullptr;
-    const Mfn frame = hardware.table_pool[hardware.pool_used++];
-    uint64_t* table = machine::frame_pointer<uint64_t>(frame);
+    PlacedTable& next = hardware.table_pool[hardware.pool_used++];
+    next.entry = &entry;
+    next.former = entry;
+    uint64_t* table = machine::frame_pointer<uint64_t>(next.frame);
     machine::clear_frame(table);
-    entry = address_of(frame).raw() | vendor().table_bits;
+    return table;
+}
+
+uint64_t entry_for(const uint64_t* table)
+{
+    return machine::physical_of(table).raw() | vendor().table_bits;
+}
+
+// Null: the pool is used up.
+uint64_t* add_table(HardwarePartition& hardware, uint64_t& entry)
+{
+    uint64_t* table = take_table(hardware, entry);
+    if (table != nullptr)
+        std::atomic_ref(entry).store(entry_for(table), std::memory_order_release);
     return table;
 }
 
 // Replaces a large page by a table of the same pages. The table is complete before it is seen.
 uint64_t* split(HardwarePartition& hardware, uint64_t& entry, unsigned level)
 {
-    uint64_t next = 0;
-    uint64_t* table = take_table(hardware, next);
+    uint64_t* table = take_table(hardware, entry);
     if (table == nullptr)
         return nullptr;
     const Mfn first = frame_of(HostPhysical(entry & frame_bits & ~((pages_of(level) << page_shift) - 1)));
     for (uint64_t i = 0; i < 512; ++i)
         table[i] = leaf(first + i * pages_of(level - 1), level - 1);
-    std::atomic_ref(entry).store(next, std::memory_order_release);
+    std::atomic_ref(entry).store(entry_for(table), std::memory_order_release);
     return table;
 }
 
@@ -95,7 +109,7 @@ uint64_t* entry_of_page(HardwarePartition& hardware, uint64_t gfn)
     for (unsigned level = top_level; level > 0; --level) {
         uint64_t& entry = entry_in(table, gfn, level);
         if (entry == 0)
-            table = take_table(hardware, entry);
+            table = add_table(hardware, entry);
         else if ((entry & large) != 0)
             table = split(hardware, entry, level);
         else
@@ -137,9 +151,9 @@ void make_nested_tables(Partition& partition)
         map_at_start(root, gfn, run.first, level);
         pfn += pages_of(level);
     }
-    hardware.table_pool = boot_allocate_array<Mfn>(pool_tables);
-    for (Mfn& frame : hardware.table_pool)
-        frame = boot_allocate_frame();
+    hardware.table_pool = boot_allocate_array<PlacedTable>(pool_tables);
+    for (PlacedTable& table : hardware.table_pool)
+        table.frame = boot_allocate_frame();
 }
 
 Mfn nested_lookup(const Partition& partition, uint64_t gfn)
@@ -164,16 +178,13 @@ Result<> nested_place(Partition& partition, uint64_t gfn, Mfn frame)
 {
     if (gfn >> (vendor_physical_bits() - page_shift) != 0)
         return fail(XEN_EINVAL);
-    {
-        const LockGuard guard(partition.memory.lock);
-        uint64_t* entry = entry_of_page(*partition.hardware, gfn);
-        if (entry == nullptr)
-            return fail(XEN_ENOMEM);
-        if (frame == invalid_mfn)
-            frame = ram_frame(partition, gfn);
-        const uint64_t value = frame == invalid_mfn ? 0 : leaf(frame, 0);
-        std::atomic_ref(*entry).store(value, std::memory_order_release);
-    }
+    uint64_t* entry = entry_of_page(*partition.hardware, gfn);
+    if (entry == nullptr)
+        return fail(XEN_ENOMEM);
+    if (frame == invalid_mfn)
+        frame = ram_frame(partition, gfn);
+    const uint64_t value = frame == invalid_mfn ? 0 : leaf(frame, 0);
+    std::atomic_ref(*entry).store(value, std::memory_order_release);
     flush_everybody(partition);
     return {};
 }
@@ -181,11 +192,19 @@ Result<> nested_place(Partition& partition, uint64_t gfn, Mfn frame)
 void nested_reset(Partition& partition)
 {
     HardwarePartition& hardware = *partition.hardware;
-    for (uint64_t& gfn : hardware.shared_gfns) {
-        if (gfn != 0)
-            (void)nested_place(partition, gfn, invalid_mfn);
-        gfn = 0;
+    const LockGuard guard(partition.memory.lock);
+    for (uint64_t& where : hardware.shared_gfns) {
+        // The tables of a page that is placed are there, so this needs none.
+        if (where != 0)
+            (void)nested_place(partition, where - 1, invalid_mfn);
+        where = 0;
     }
+    // In reverse, so that a table goes before the one that it stands in.
+    while (hardware.pool_used != 0) {
+        const PlacedTable& last = hardware.table_pool[--hardware.pool_used];
+        std::atomic_ref(*last.entry).store(last.former, std::memory_order_release);
+    }
+    flush_everybody(partition);
 }
 
 }  // namespace bulkhead

@@ -17,7 +17,7 @@ void make_nested_tables(Partition& partition);
 // The host frame that the tables have at a guest frame number; invalid_mfn: none.
 [[nodiscard]] Mfn nested_lookup(const Partition& partition, uint64_t gfn);
 // Puts one page there in place of what is there; invalid_mfn: takes it away, and RAM comes back if
-// there was RAM. XEN_ENOMEM: the tables set aside for it are used up. Takes the pages lock; other
+// there was RAM. XEN_ENOMEM: the tables set aside for it are used up. Pages lock held; other
 // vCPUs see it from their next entry on.
 Result<> nested_place(Partition& partition, uint64_t gfn, Mfn frame);
 // All back to what start-up made. No vCPU runs.

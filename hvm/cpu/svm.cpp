@@ -9,6 +9,7 @@
 #include "platform/x86/cpuid.hpp"
 #include "platform/x86/msr.hpp"
 
+#include <algorithm>
 #include <new>
 
 extern "C" void svm_enter(bulkhead::GuestFrame* frame, uint64_t vmcb, uint64_t host_vmcb);
@@ -37,7 +38,9 @@ struct Shared {
     HostPhysical port_map;
     HostPhysical msr_map;
     uint64_t host_areas;            // state-save area and host VMCB, two pages a CPU, physical
-    bool next_rip, flush_by_asid, decode_assists;
+    bool next_rip, flush_by_asid;
+    uint32_t asids;                 // 1 to asids - 1 are guests'
+    uint32_t vcpus;                 // made so far
 };
 constinit Shared shared{};
 
@@ -81,7 +84,7 @@ void make_shared()
     const CpuidResult leaf = cpuid(svm_leaf, 0);
     shared.next_rip = (leaf.edx >> 3 & 1) != 0;
     shared.flush_by_asid = (leaf.edx >> 6 & 1) != 0;
-    shared.decode_assists = (leaf.edx >> 7 & 1) != 0;
+    shared.asids = leaf.ebx;
     shared.msr_map = make_msr_map();
     shared.port_map = make_port_map();
     shared.host_areas = machine::physical_of(boot_allocate(cpu_count() * 2 * page_size, page_size)).raw();
@@ -113,7 +116,7 @@ void make(Vcpu& vcpu)
                           intercept_xsetbv;
     block->port_map = shared.port_map.raw();
     block->msr_map = shared.msr_map.raw();
-    block->asid = vcpu.index + 1u;
+    block->asid = 1 + shared.vcpus++ % (std::max(shared.asids, 2u) - 1);
     block->nested_control = 1;
     block->nested_root = address_of(vcpu.partition->hardware->nested_root).raw();
 }
@@ -161,7 +164,12 @@ void set_real_mode_entry(Vcpu& vcpu, uint8_t vector)
     block.cs = {static_cast<uint16_t>(vector << 8), code_16, 0xFFFF, uint64_t{vector} << 12};
 }
 
-void load(Vcpu&) {}
+// Where there are more vCPUs than ASIDs, another one may have filled the TLB under this one's.
+void load(Vcpu& vcpu)
+{
+    if (shared.vcpus >= shared.asids)
+        vcpu.hardware->flush.store(true, std::memory_order_relaxed);
+}
 void save(Vcpu&) {}
 
 // --- Entry ----------------------------------------------------------------------------------------
