@@ -228,11 +228,13 @@ $(B)/unit/hardware_absent.o: tests/unit/fakes/hardware_absent.cpp Makefile
 	$(call say,UNITCXX,$<)
 	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-# Each test file includes the units that it tests, so one compilation makes it.
+# Each test file includes the units that it tests, so one compilation makes it. Linked by a command of
+# its own, so that a compiler cache can help who has one.
 $(B)/unit/%: tests/unit/%.cpp $(UNIT_COMMON) Makefile | $(B)/include/bulkhead/build_info.hpp
 	@mkdir -p $(@D)
 	$(call say,UNITCXX,$<)
-	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(UNIT_COMMON) $(UNIT_LIBS)
+	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -MT $@ -c $< -o $@.o
+	$(Q)$(CXX) $(UNIT_CXXFLAGS) -o $@ $@.o $(UNIT_COMMON) $(UNIT_LIBS)
 
 $(B)/unit/platform/x86/libc/test_memory: platform/x86/libc/memory.S
 
