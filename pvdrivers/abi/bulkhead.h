@@ -10,6 +10,11 @@
 
 /* Hypercall __HYPERVISOR_arch_2: (operation, pointer to the operation's record). -ENOSYS elsewhere. */
 #define BULKHEADOP_service_info 0
+/* Devices of the box that the plan gives to the caller; -EPERM: it gives none. */
+#define BULKHEADOP_device_info 16
+#define BULKHEADOP_device_dma 17
+#define BULKHEADOP_device_config_read 18
+#define BULKHEADOP_device_config_write 19
 
 /* Ids of service partitions: fixed by what the service is, the same in every life and plan. */
 #define BULKHEAD_DOMAIN_STORE 0x7000
@@ -53,5 +58,70 @@ enum bulkhead_client_state {
 
 #define BULKHEAD_REASON_none 0xff
 #define BULKHEAD_REASON_operator 0xfe
+
+/*
+ * BULKHEADOP_device_info. -ENOENT: the plan gives the caller no device of that index (they count from 0
+ * in the plan's order). A device that the box lacks is answered with flags 0 and a sentence in `why`.
+ *
+ * Frames of its memory BARs may be mapped by the caller, by any operation on page tables (foreign domain
+ * DOMID_IO or DOMID_SELF); they are uncached whatever the entry says. Frames that hold the MSI-X table or
+ * its pending bits cannot be mapped.
+ *
+ * Interrupts: PHYSDEVOP_map_pirq with the device's bus and devfn, then EVTCHNOP_bind_pirq. Type
+ * MAP_PIRQ_TYPE_MSI with table_base 0 is MSI, with table_base != 0 MSI-X vector entry_nr; type
+ * MAP_PIRQ_TYPE_GSI with index = `line` is its interrupt line, which is masked from each interrupt until
+ * PHYSDEVOP_eoi.
+ */
+struct bulkhead_device_bar {
+    uint64_t address;          /* machine address; 0: there is none, or it cannot be mapped */
+    uint64_t size_bytes;
+    uint64_t closed_offset;    /* page-aligned part that cannot be mapped */
+    uint64_t closed_bytes;     /* 0: all of it can */
+};
+
+struct bulkhead_device_info {
+    uint32_t index;            /* in */
+    uint32_t flags;            /* BULKHEAD_DEVICE_* */
+    uint16_t vendor;
+    uint16_t device;
+    uint16_t subsystem_vendor;
+    uint16_t subsystem;
+    uint32_t class_code;       /* class, subclass, programming interface: 24 bits */
+    uint16_t address;          /* bus << 8 | device << 3 | function */
+    uint8_t revision;
+    uint8_t reserved0;
+    uint16_t msi_vectors;      /* 0 or 1 */
+    uint16_t msix_vectors;     /* that can be mapped */
+    int32_t line;              /* for MAP_PIRQ_TYPE_GSI; -1: not known, look at the device by a timer */
+    uint64_t dma_address;      /* machine address of the caller's DMA region, which is in a row */
+    uint64_t dma_bytes;        /* 0: it has none */
+    struct bulkhead_device_bar bars[6];
+    char why[120];             /* a sentence, zero-terminated */
+};
+#define BULKHEAD_DEVICE_PRESENT 1u
+#define BULKHEAD_DEVICE_CONFINED 2u         /* an IOMMU lets it reach the DMA region only */
+#define BULKHEAD_DEVICE_REMAPPED 4u         /* nor can it forge an interrupt */
+
+/*
+ * BULKHEADOP_device_dma: bus mastering on or off; it is off when a life begins. -ENODEV: the box lacks
+ * the device; -EACCES: it was cut off because it reached for memory that is not its own; it comes back
+ * with the caller's next life.
+ */
+struct bulkhead_device_dma {
+    uint32_t index;
+    uint32_t on;               /* 0 or 1 */
+};
+
+/*
+ * BULKHEADOP_device_config_read and _write. width is 1, 2 or 4, offset a multiple of it. Writes reach
+ * the device's own capabilities only: not its command register's bits for memory, bus mastering and
+ * interrupts, BARs, bridges' fields, MSI and MSI-X. -EACCES: this is not to be written; -EINVAL.
+ */
+struct bulkhead_device_config {
+    uint32_t index;
+    uint16_t offset;
+    uint16_t width;
+    uint32_t value;            /* in for a write, out for a read */
+};
 
 #endif /* BULKHEAD_ABI_BULKHEAD_H */

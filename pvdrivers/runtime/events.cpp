@@ -122,6 +122,14 @@ Result<Port> bind_ipi(VcpuNumber vcpu, EventHandler handler)
     return attach(bind.port, vcpu, handler);
 }
 
+Result<Port> bind_pirq(uint32_t pirq, bool line, EventHandler handler)
+{
+    evtchn_bind_pirq_t bind = {pirq, line ? BIND_PIRQ__WILL_SHARE : 0u, 0};
+    if (auto done = event_operation(EVTCHNOP_bind_pirq, bind); !done)
+        return failure(done.error());
+    return attach_here(bind.port, handler);
+}
+
 Result<Port> allocate_unbound(Domain remote, EventHandler handler)
 {
     evtchn_alloc_unbound_t allocate = {DOMID_SELF, static_cast<domid_t>(remote), 0};

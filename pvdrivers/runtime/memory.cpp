@@ -6,11 +6,13 @@
 #include "pvdrivers/runtime/spin_lock.hpp"
 #include "pvdrivers/runtime/window.hpp"
 
+#include <bulkhead/device.hpp>
 #include <bulkhead/slice.hpp>
 #include <bulkhead/traps.hpp>
 
 #include <bitset>
 #include <cstring>
+#include <utility>
 
 namespace bulkhead {
 
@@ -28,22 +30,21 @@ std::bitset<layout::window_pages> window_used;
 size_t window_hint;
 
 std::span<std::byte> persistent;
+std::span<std::byte> dma;
 
 size_t heap_bytes() { return static_cast<size_t>(heap_break - heap_start); }
 
 }  // namespace
 
-void init_memory(uint64_t free, uint64_t pages, PageRange hole)
+void init_memory(uint64_t free, uint64_t pages, PageRange hole, PageRange other_hole)
 {
-    const auto add = [](uint64_t first, uint64_t end) {
-        if (first < end)
-            pool.add(address_of(Pfn(first)), end - first);
-    };
-    if (hole.size() == 0) {
-        add(free, pages);
-    } else {
-        add(free, hole.first);
-        add(hole.end, pages);
+    if (hole.size() == 0 || (other_hole.size() != 0 && other_hole.first < hole.first))
+        std::swap(hole, other_hole);
+    uint64_t first = free;
+    for (const PageRange each : {hole, other_hole, PageRange{pages, pages + 1}}) {
+        if (each.size() != 0 && first < each.first)
+            pool.add(address_of(Pfn(first)), each.first - first);
+        first = each.size() != 0 ? each.end : first;
     }
     heap_start = heap_break = heap_mapped_end = static_cast<std::byte*>(address_of(Pfn(free)));
 }
@@ -219,6 +220,32 @@ Result<std::span<std::byte>> persistent_region()
     if (persistent.empty())
         return failure(XEN_ENOENT);
     return persistent;
+}
+
+// --- Memory that devices reach ---------------------------------------------------
+
+PageRange take_dma_pages(uint64_t free, PageRange persistent_range)
+{
+    const SliceNode node = slice().child("dma");
+    const uint64_t first = node.number("first-frame", 0);
+    const uint64_t count = node.number("frames", 0);
+    if (count == 0)
+        return {};
+    const PageRange pages{first, first + count};
+    const bool apart = persistent_range.size() == 0 || pages.end <= persistent_range.first ||
+                       pages.first >= persistent_range.end;
+    if (first < free || first >= start_info->nr_pages || count > start_info->nr_pages - first || !apart)
+        fatal("the slice's memory for devices, %lu frames from frame %lu on, is in use or does not exist", count,
+              first);
+    dma = {static_cast<std::byte*>(address_of(Pfn(first))), count << layout::page_shift};
+    return pages;
+}
+
+std::span<std::byte> dma_region() { return dma; }
+
+uint64_t dma_address(const void* address)
+{
+    return machine_frame(address) << layout::page_shift | (reinterpret_cast<uint64_t>(address) & (page_bytes - 1));
 }
 
 uint64_t machine_frame(const void* address)
