@@ -12,7 +12,6 @@
 
 #include <bitset>
 #include <cstring>
-#include <utility>
 
 namespace bulkhead {
 
@@ -36,17 +35,15 @@ size_t heap_bytes() { return static_cast<size_t>(heap_break - heap_start); }
 
 }  // namespace
 
-void init_memory(uint64_t free, uint64_t pages, PageRange hole, PageRange other_hole)
+void init_memory(uint64_t free, uint64_t pages, PageRange hole, PageRange next_hole)
 {
-    if (hole.size() == 0 || (other_hole.size() != 0 && other_hole.first < hole.first))
-        std::swap(hole, other_hole);
-    uint64_t first = free;
-    for (const PageRange each : {hole, other_hole, PageRange{pages, pages + 1}}) {
-        if (each.size() != 0 && first < each.first)
-            pool.add(address_of(Pfn(first)), each.first - first);
-        first = each.size() != 0 ? each.end : first;
-    }
     heap_start = heap_break = heap_mapped_end = static_cast<std::byte*>(address_of(Pfn(free)));
+    for (const PageRange each : {hole, next_hole, PageRange{pages, pages}}) {
+        if (each.first <= free)
+            continue;
+        pool.add(address_of(Pfn(free)), each.first - free);
+        free = each.end;
+    }
 }
 
 void limit_heap(uint64_t bytes) { heap_limit = bytes; }
@@ -191,18 +188,21 @@ Result<std::span<std::byte>> map_shared_frame(uint64_t frame, Access access)
 
 // --- Persistent region ----------------------------------------------------------
 
-PageRange persistent_pages()
+// Pages of the memory that a node of the slice names; empty without it.
+static PageRange named_pages(const char* name)
 {
-    const SliceNode node = slice().child("persistent");
-    if (!node)
-        return {};
+    const SliceNode node = slice().child(name);
     const uint64_t first = node.number("first-frame", 0);
     const uint64_t count = node.number("frames", 0);
-    if (count == 0 || first >= start_info->nr_pages || count > start_info->nr_pages - first ||
+    if (count == 0)
+        return {};
+    if (first >= start_info->nr_pages || count > start_info->nr_pages - first ||
         count > (layout::persistent_end - layout::persistent_base) >> layout::page_shift)
-        fatal("the slice's persistent region, %lu frames from frame %lu on, is outside of the memory", count, first);
+        fatal("the slice's %s region, %lu frames from frame %lu on, is outside of the memory", name, count, first);
     return {first, first + count};
 }
+
+PageRange persistent_pages() { return named_pages("persistent"); }
 
 void map_persistent_pages(PageRange pages)
 {
@@ -224,20 +224,12 @@ Result<std::span<std::byte>> persistent_region()
 
 // --- Memory that devices reach ---------------------------------------------------
 
-PageRange take_dma_pages(uint64_t free, PageRange persistent_range)
+PageRange take_dma_pages(uint64_t free)
 {
-    const SliceNode node = slice().child("dma");
-    const uint64_t first = node.number("first-frame", 0);
-    const uint64_t count = node.number("frames", 0);
-    if (count == 0)
-        return {};
-    const PageRange pages{first, first + count};
-    const bool apart = persistent_range.size() == 0 || pages.end <= persistent_range.first ||
-                       pages.first >= persistent_range.end;
-    if (first < free || first >= start_info->nr_pages || count > start_info->nr_pages - first || !apart)
-        fatal("the slice's memory for devices, %lu frames from frame %lu on, is in use or does not exist", count,
-              first);
-    dma = {static_cast<std::byte*>(address_of(Pfn(first))), count << layout::page_shift};
+    const PageRange pages = named_pages("dma");
+    if (pages.size() != 0 && pages.first < free)
+        fatal("the slice's dma region begins at frame %lu, inside what the loader has used", pages.first);
+    dma = {static_cast<std::byte*>(address_of(Pfn(pages.first))), pages.size() << layout::page_shift};
     return pages;
 }
 

@@ -8,15 +8,16 @@
 
 namespace bulkhead {
 
-// Start-up: the pages from `free` on, except the holes, are the program's. An empty hole is none.
-void init_memory(uint64_t free, uint64_t pages, PageRange hole, PageRange other_hole);
+// Start-up: the pages from `free` on, except the holes, are the program's. Holes come in order; an
+// empty one is none.
+void init_memory(uint64_t free, uint64_t pages, PageRange hole, PageRange next_hole);
 // Start-up: the heap may grow to this many bytes; 0: as far as there is memory.
 void limit_heap(uint64_t bytes);
 // Start-up: maps the persistent region if the slice has one; its pages, to be left out elsewhere.
 [[nodiscard]] PageRange persistent_pages();
 void map_persistent_pages(PageRange pages);
 // Start-up: the pages that devices reach, if the slice has some; `free` is the first page that is.
-[[nodiscard]] PageRange take_dma_pages(uint64_t free, PageRange persistent);
+[[nodiscard]] PageRange take_dma_pages(uint64_t free);
 
 // One zeroed page, or null. The memory lock is held.
 [[nodiscard]] void* take_table_page();

@@ -55,7 +55,7 @@ void take_memory_over(uint64_t loader_stack_end)
     if (persistent.size() != 0 && persistent.first < mapped.end)
         fatal("the persistent region begins at frame %lu, inside what the loader has used", persistent.first);
     const uint64_t behind_all = map_rest(behind_tables, mapped, persistent);
-    init_memory(behind_all, start_info->nr_pages, persistent, take_dma_pages(behind_all, persistent));
+    init_memory(behind_all, start_info->nr_pages, take_dma_pages(behind_all), persistent);
     map_persistent_pages(persistent);
     if (has_module && !has_slice)
         fatal("the boot module of %lu bytes is not a slice of a plan", start_info->mod_len);
