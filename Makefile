@@ -57,6 +57,10 @@ CXX_WARNINGS := $(WARNINGS) -Wold-style-cast
 # Without a version the headers mean Xen 3.0's numbers, such as the old sched_op.
 XEN_HEADERS  := -isystem $(DEPS)/include -D__XEN_INTERFACE_VERSION__=0x00040e00
 DEPENDENCIES  = -MMD -MP -MF $@.d
+LWIP_OPTIONS  := $(wildcard pvdrivers/net/lwip/*.h pvdrivers/net/lwip/*/*.h)
+LWIP_HOST     := $(B)/host-lwip/liblwip.a
+LWIP_FUZZ     := $(B)/fuzz-lwip/liblwip.a
+LWIP_INCLUDES := -isystem $(DEPS)/src/lwip/src/include -isystem pvdrivers/net/lwip
 
 # The same for C, C++ and assembly in ring 0. No byte of glibc is visible.
 RING0_INCLUDES = -nostdinc -isystem platform/x86/libc/include -isystem platform/libstdcxx \
@@ -82,7 +86,7 @@ PLAN_LIBS    := -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2
 # warnings complain about correct code.
 UNIT_CXXFLAGS = -std=gnu++23 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -DCPPUTEST_USE_MEM_LEAK_DETECTION=0 $(WARNINGS) -Wno-maybe-uninitialized \
-            -Wno-stringop-overflow -isystem /usr/include/sodium -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(XEN_HEADERS) -isystem $(B)/include
+            -Wno-stringop-overflow -isystem /usr/include/sodium -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(LWIP_INCLUDES) $(XEN_HEADERS) -isystem $(B)/include
 UNIT_LIBS    := -lCppUTest -lCppUTestExt -lsodium -lnettle -lfdt -llz4 -lzstd -llzma -lz -lbz2 -lZydis
 
 # --- Sources ----------------------------------------------------------------
@@ -139,7 +143,7 @@ plan-tool: $(B)/host/bulkhead-plan
 clean:
 	rm -rf $(B)/bench $(B)/ring0 $(B)/loader $(B)/flash $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs \
-	    $(B)/pvdrivers $(B)/newlib
+	    $(B)/pvdrivers $(B)/newlib $(B)/host-lwip $(B)/fuzz-lwip
 
 distclean:
 	rm -rf $(B) $(DEPS)
@@ -238,6 +242,11 @@ $(B)/unit/%: tests/unit/%.cpp $(UNIT_COMMON) Makefile | $(B)/include/bulkhead/bu
 
 $(B)/unit/platform/x86/libc/test_memory: platform/x86/libc/memory.S
 
+# Tests with lwIP in them; they include tests/unit/fakes/lwip_port.cpp, the port on the host.
+LWIP_TESTS := $(filter $(addprefix $(B)/unit/,net/% switch/% nic/%),$(UNIT_TESTS))
+$(LWIP_TESTS): UNIT_LIBS += $(LWIP_HOST)
+$(LWIP_TESTS): $(LWIP_HOST)
+
 unit: $(UNIT_TESTS)
 	@tests/unit/run --filter '$(FILTER)' $(UNIT_TESTS)
 
@@ -317,11 +326,16 @@ FUZZ_TARGETS  := $(FUZZ_SOURCES:tests/fuzz/%.cpp=$(B)/fuzz/%)
 FUZZ_SECONDS       ?= 60
 FUZZ_CXXFLAGS  = -std=gnu++2b -D__cpp_concepts=202002L -Wno-macro-redefined -O1 -g \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-            -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(XEN_HEADERS) -isystem $(B)/include
+            -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(LWIP_INCLUDES) $(XEN_HEADERS) -isystem $(B)/include
 
 $(DEPS)/setup/clang: ci/setup
 	@ci/setup $(DEPS) clang-14 libclang-rt-14-dev
 	@touch $@
+
+# Targets with lwIP in them are named fuzz_net_*.
+LWIP_FUZZERS := $(filter $(B)/fuzz/fuzz_net_%,$(FUZZ_TARGETS))
+$(LWIP_FUZZERS): $(LWIP_FUZZ)
+$(LWIP_FUZZERS): PLAN_LIBS += $(LWIP_FUZZ)
 
 $(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
 	@mkdir -p $(@D)

@@ -6,7 +6,7 @@ PVDRIVERS_LIBC := $(B)/newlib/lib/libc.a
 
 PVDRIVERS_INCLUDES = -nostdinc -isystem platform/libstdcxx -isystem $(GCC_CXX_INCLUDE) \
             -isystem $(GCC_CXX_TARGET_INCLUDE) -isystem $(GCC_INCLUDE) -isystem $(B)/newlib/include \
-            $(XEN_HEADERS) -isystem $(DEPS)/src/libfdt -Ipvdrivers/runtime/include -I.
+            $(XEN_HEADERS) -isystem $(DEPS)/src/libfdt $(LWIP_INCLUDES) -Ipvdrivers/runtime/include -I.
 # No red zone and no unwind tables, as in libc/build-newlib. Frame pointers are for back traces.
 PVDRIVERS_CODE := -O2 -g -mno-red-zone -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
             -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections \
@@ -52,6 +52,41 @@ $(B)/pvdrivers/libstdc++/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk
 	$(Q)$(AR) p $$($(CXX) -print-file-name=libstdc++.a) $*.o > $@
 
 $(RUNTIME): $(RUNTIME_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+# --- Network ------------------------------------------------------------------
+# lwIP with its port, and the front end: $(LWIP_LIBRARY) in a program's third argument. The same options
+# on the host, with sanitizers, for unit tests ($(LWIP_HOST)) and fuzz targets ($(LWIP_FUZZ)).
+
+LWIP_SOURCES := $(addprefix core/,init def inet_chksum ip mem memp netif pbuf raw stats tcp tcp_in tcp_out timeouts udp) \
+            $(addprefix core/ipv4/,dhcp etharp icmp igmp ip4_frag ip4 ip4_addr) \
+            $(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 nd6) \
+            $(addprefix netif/,ethernet bridgeif bridgeif_fdb) apps/mdns/mdns
+LWIP_PORT     = $(wildcard pvdrivers/net/*.cpp)
+LWIP_LIBRARY := $(B)/pvdrivers/liblwip.a
+
+$(B)/pvdrivers/lwip/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk $(LWIP_OPTIONS) | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVCC,lwip $*.c)
+	$(Q)$(CC) $(PVDRIVERS_CFLAGS) -fno-strict-aliasing -w -c $(DEPS)/src/lwip/src/$*.c -o $@
+
+$(B)/host-lwip/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk $(LWIP_OPTIONS)
+	@mkdir -p $(@D)
+	$(call say,UNITCC,lwip $*.c)
+	$(Q)$(CC) $(LWIP_INCLUDES) -std=gnu17 -O1 -g -w -fno-strict-aliasing -fsanitize=address,undefined \
+	    -fno-sanitize=alignment -fno-sanitize-recover=undefined -c $(DEPS)/src/lwip/src/$*.c -o $@
+
+$(B)/fuzz-lwip/%.o: $(DEPS)/setup/clang pvdrivers/pvdrivers.mk $(LWIP_OPTIONS)
+	@mkdir -p $(@D)
+	$(call say,FUZZCC,lwip $*.c)
+	$(Q)clang-14 $(LWIP_INCLUDES) -std=gnu17 -O1 -g -w -fno-strict-aliasing -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize=alignment -fno-sanitize-recover=undefined -c $(DEPS)/src/lwip/src/$*.c -o $@
+
+$(LWIP_LIBRARY): $(LWIP_SOURCES:%=$(B)/pvdrivers/lwip/%.o) $(LWIP_PORT:%=$(B)/%.o)
+$(LWIP_HOST): $(LWIP_SOURCES:%=$(B)/host-lwip/%.o)
+$(LWIP_FUZZ): $(LWIP_SOURCES:%=$(B)/fuzz-lwip/%.o)
+$(LWIP_LIBRARY) $(LWIP_HOST) $(LWIP_FUZZ):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
