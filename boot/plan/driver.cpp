@@ -143,7 +143,7 @@ int build(const Options& options, std::ostream& out, std::ostream& err)
         refused(report, err);
         return 1;
     }
-    payloads.store();
+    payloads.store(system.packs_payloads.value ? PayloadStore::Form::packed : PayloadStore::Form::plain);
     const Bytes compiled = compile_plan(system, loaded, payloads, core.symbols);
     check_image_range(system, core.image, compiled.size(), report);
     if (refused(report, err))

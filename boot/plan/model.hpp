@@ -158,6 +158,7 @@ struct SystemModel {
     Stated<std::string> compatible;
     Stated<uint8_t> escape{0x1d, {}, false};
     Stated<bool> panic_reboots{true, {}, false};
+    Stated<bool> packs_payloads{true, {}, false};
     Stated<uint32_t> slot_health_s{60, {}, false};
     Stated<uint32_t> baud{115200, {}, false};
     MachineModel machine;

@@ -103,12 +103,12 @@ uint32_t PayloadStore::add(View content, const std::string& user)
     return static_cast<uint32_t>(payloads_.size() - 1);
 }
 
-void PayloadStore::store()
+void PayloadStore::store(Form form)
 {
     const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
     for (auto& payload : payloads_) {
-        Bytes packed = pack_lz4(payload.content, threads);
-        if (worth_packing(packed.size(), payload.size_bytes)) {
+        Bytes packed = form == Form::packed ? pack_lz4(payload.content, threads) : Bytes{};
+        if (form == Form::packed && worth_packing(packed.size(), payload.size_bytes)) {
             payload.encoding = plan::Encoding::lz4;
             payload.stored = std::move(packed);
             payload.content = {};

@@ -26,8 +26,10 @@ public:
     // The index of the payload with this content, which is not empty.
     uint32_t add(View content, const std::string& user);
 
-    // Packs everything that was added, on all CPUs; the result does not depend on how many.
-    void store();
+    // Makes the stored form of everything that was added; packed with LZ4 where that is worth it, on all
+    // CPUs, or as it is. The result does not depend on how many CPUs there are.
+    enum class Form { packed, plain };
+    void store(Form form);
 
     [[nodiscard]] const std::vector<StoredPayload>& payloads() const { return payloads_; }
 

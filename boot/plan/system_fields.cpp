@@ -68,6 +68,16 @@ Outcome<void> read_on_panic(const Property& property, S& target, Report&)
     return {};
 }
 
+Outcome<void> read_payloads(const Property& property, S& target, Report&)
+{
+    static constexpr std::array<std::string_view, 2> words{"lz4", "plain"};
+    const auto word = ATTEMPT(text(property.value));
+    if (word != words[0] && word != words[1])
+        return refuse("is ", Quoted{word}, "; ", suggestion(word, words, "\"lz4\" or \"plain\" is expected"));
+    target.packs_payloads.state(word == "lz4", property.at);
+    return {};
+}
+
 // "115200", "115200,8n1" or <115200>.
 Outcome<void> read_serial(const Property& property, S& target, Report&)
 {
@@ -98,7 +108,8 @@ Outcome<void> read_slot_health(const Property& property, S& target, Report&)
 constexpr std::array root_fields{
     Field<S>{"compatible", read_compatible}, Field<S>{"model", read_model},
     Field<S>{"escape", read_escape},         Field<S>{"on_panic", read_on_panic},
-    Field<S>{"serial", read_serial},         Field<S>{"slot-health", read_slot_health},
+    Field<S>{"payloads", read_payloads},     Field<S>{"serial", read_serial},
+    Field<S>{"slot-health", read_slot_health},
 };
 constexpr std::array<std::string_view, 6> root_children{"machine", "networks", "partitions", "services",
                                                         "schedule", "shared-memory"};

@@ -4,6 +4,7 @@
 
 #include "core/frames.hpp"
 #include "core/spinlock.hpp"
+#include "machine/copy.hpp"
 #include "machine/memory.hpp"
 
 #include <algorithm>
@@ -16,7 +17,7 @@ namespace bulkhead {
 namespace {
 
 constexpr uint64_t block_bytes = plan::payload_block_bytes;
-constexpr uint64_t block_frames = block_bytes / page_size;
+constexpr uint64_t plain_slice_bytes = 64 * 1024;       // at most 8192 instructions, as many as a block's
 
 // For a block whose frames do not lie in a row, which happens where a partition's ranges meet.
 constinit Spinlock bounce_lock{LockRank::device};
@@ -27,11 +28,14 @@ bool in_a_row(const PvMemory& memory, Pfn first, uint64_t frames)
     return initial_frame(memory, first) + (frames - 1) == initial_frame(memory, first + (frames - 1));
 }
 
-void scatter(const PvMemory& memory, Pfn first, const char* from, uint64_t size_bytes)
+[[gnu::noinline]] void scatter(const PvMemory& memory, Pfn first, const char* from, uint64_t size_bytes)
 {
-    for (uint64_t at = 0; at < size_bytes; at += page_size, ++first) {
-        const Mfn frame = initial_frame(memory, first);
-        memcpy(machine::frame_pointer(frame), from + at, std::min(page_size, size_bytes - at));
+    for (uint64_t at = 0; at < size_bytes;) {
+        const FrameRun run = initial_run(memory, first, frames_for(size_bytes - at));
+        const uint64_t bytes = std::min(run.count << page_shift, size_bytes - at);
+        machine::copy_bytes(machine::frame_pointer(run.first), from + at, bytes);
+        at += bytes;
+        first = first + run.count;
     }
 }
 
@@ -80,11 +84,16 @@ uint32_t stored_size(const plan::Payload& payload, const char* stored, uint64_t&
 
 }  // namespace
 
+uint64_t slice_bytes(const plan::Payload& payload)
+{
+    return payload.encoding == plan::Encoding::lz4 ? block_bytes : plain_slice_bytes;
+}
+
 Unpacked unpack_block(const PvMemory& memory, const plan::Header& header, const plan::Payload& payload, Pfn first,
                       uint64_t done, uint64_t& stored_done)
 {
     const char* stored = reinterpret_cast<const char*>(&header) + payload.offset;
-    const uint64_t size_bytes = std::min(block_bytes, payload.size_bytes - done);
+    const uint64_t size_bytes = std::min(slice_bytes(payload), payload.size_bytes - done);
     uint64_t at = stored_done;
     const uint32_t size = stored_size(payload, stored, at, size_bytes);
     if (size == 0 || size > size_bytes)

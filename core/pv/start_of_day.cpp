@@ -162,7 +162,7 @@ BuildStep unpack_slice(Partition& partition, const plan::Segment& segment, const
     case Unpacked::block:
         break;
     }
-    build.next += frames_for(std::min(uint64_t{plan::payload_block_bytes}, payload.size_bytes - done));
+    build.next += frames_for(std::min(slice_bytes(payload), payload.size_bytes - done));
     return BuildStep::more;
 }
 

@@ -8,6 +8,7 @@
 #include "platform/x86/layout.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace bulkhead {
 
@@ -43,11 +44,6 @@ Mapping list_mapping(const plan::PvStart& start)
             start.p2m_tables_pfn + start.p2m_tables_frames};
 }
 
-bool is_table(const plan::PvStart& start, uint64_t pfn)
-{
-    return pfn - start.tables_pfn < start.tables_frames || pfn - start.p2m_tables_pfn < start.p2m_tables_frames;
-}
-
 uint64_t* page_of(const Partition& partition, uint64_t pfn)
 {
     return machine::frame_pointer<uint64_t>(initial_frame(partition.memory, Pfn(pfn)));
@@ -73,6 +69,15 @@ uint64_t* l1_for(Partition& partition, uint64_t address, const Mapping& mapping)
     return table;
 }
 
+// Page tables may be mapped read-only only. The entries are those of the frames from `first` on.
+void forbid_writes(std::span<uint64_t> entries, uint64_t first, uint64_t tables, uint64_t tables_count)
+{
+    const uint64_t begin = std::max(first, tables);
+    const uint64_t end = std::min(first + entries.size(), tables + tables_count);
+    for (uint64_t pfn = begin; pfn < end; ++pfn)
+        entries[pfn - first] &= ~pte::writable;
+}
+
 bool fill_l1(Partition& partition, const Mapping& mapping, uint64_t address)
 {
     const plan::PvStart& start = partition.plan->pv;
@@ -80,12 +85,17 @@ bool fill_l1(Partition& partition, const Mapping& mapping, uint64_t address)
     if (table == nullptr)
         return false;
     const uint64_t end = std::min(mapping.end, (address | ((uint64_t{1} << l1_span) - 1)) + 1);
-    for (; address != end; address += page_size) {
-        const uint64_t pfn = mapping.first_pfn + ((address - mapping.begin) >> page_shift);
-        const uint64_t bits = is_table(start, pfn) ? table_bits & ~pte::writable : table_bits;
-        table[(address >> page_shift) & (entries_per_table - 1)] =
-            pte::make(initial_frame(partition.memory, Pfn(pfn)), bits);
+    const uint64_t first = mapping.first_pfn + ((address - mapping.begin) >> page_shift);
+    const uint64_t pages = (end - address) >> page_shift;
+    uint64_t* entries = &table[(address >> page_shift) & (entries_per_table - 1)];
+    for (uint64_t at = 0; at < pages;) {
+        const FrameRun run = initial_run(partition.memory, Pfn(first + at), pages - at);
+        for (uint64_t i = 0; i < run.count; ++i)
+            entries[at + i] = pte::make(run.first + i, table_bits);
+        at += run.count;
     }
+    forbid_writes({entries, pages}, first, start.tables_pfn, start.tables_frames);
+    forbid_writes({entries, pages}, first, start.p2m_tables_pfn, start.p2m_tables_frames);
     return true;
 }
 

@@ -33,8 +33,8 @@ class Runs:
     def core(self):
         return os.path.join(self.build, "core.elf")
 
-    def image(self, name, partitions):
-        return plans.image(self.build, plans.plan(partitions), os.path.join(self.folder, name))
+    def image(self, name, partitions, **properties):
+        return plans.image(self.build, plans.plan(partitions, **properties), os.path.join(self.folder, name))
 
     def box(self, name, image, *, cpu=USUAL_CPU, extra=(), memory="512M"):
         return Box(image, log=os.path.join(self.logs, f"{name}.log"), cpus=1, memory=memory, cpu=cpu,

@@ -13,7 +13,7 @@ def symbol(elf, name):
     listing = subprocess.run(["nm", "-S", "--demangle", elf], stdout=subprocess.PIPE, check=True).stdout.decode()
     for line in listing.splitlines():
         match = re.match(r"^([0-9a-f]{16}) (?:([0-9a-f]{16}) )?[a-zA-Z] (.*)$", line)
-        if match and match.group(3).split("(")[0] == name:
+        if match and match.group(3).rsplit("(", 1)[0] == name:
             return int(match.group(1), 16), int(match.group(2) or "1", 16)
     raise Failed(f"{elf} has no symbol {name}")
 

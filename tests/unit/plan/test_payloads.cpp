@@ -89,11 +89,21 @@ TEST(Payloads, packing_is_used_only_where_it_saves_an_eighth)
     PayloadStore store;
     store.add(Bytes(100'000, 1), "zeros");
     store.add(noise(100'000), "noise");
-    store.store();
+    store.store(PayloadStore::Form::packed);
     CHECK(store.payloads()[0].encoding == Encoding::lz4);
     CHECK(store.payloads()[0].stored.size() < 1000);
     CHECK(store.payloads()[1].encoding == Encoding::raw);
     LONGS_EQUAL(100'000, store.payloads()[1].stored.size());
+}
+
+TEST(Payloads, plain_ones_are_never_packed)
+{
+    PayloadStore store;
+    const Bytes zeros(100'000, 0);
+    store.add(zeros, "zeros");
+    store.store(PayloadStore::Form::plain);
+    CHECK(store.payloads()[0].encoding == Encoding::raw);
+    CHECK(store.payloads()[0].stored == zeros);
 }
 
 // FIPS 180-4, the example of one block; zlib's own check value.

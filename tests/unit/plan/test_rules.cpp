@@ -360,6 +360,9 @@ TEST(Rules, panic_and_serial_line_have_their_words)
 {
     CHECK_FALSE(check_root("on_panic = \"halt\";").system.panic_reboots.value);
     CHECK_SAYS(check_root("on_panic = \"stop\";"), "\"reboot\" or \"halt\" is expected");
+    CHECK(check_root("").system.packs_payloads.value);
+    CHECK_FALSE(check_root("payloads = \"plain\";").system.packs_payloads.value);
+    CHECK_SAYS(check_root("payloads = \"zip\";"), "\"lz4\" or \"plain\" is expected");
     LONGS_EQUAL(9600, check_root("serial = \"9600,8n1\";").system.baud.value);
     LONGS_EQUAL(57600, check_root("serial = <57600>;").system.baud.value);
     for (const auto* serial : {"\"115200,7e1\"", "<31337>", "\"com1\"", "\"\"", "\"9600,8n1,x\""})
