@@ -270,7 +270,7 @@ FLAVOURS       := amd64 cloud-amd64 rt-amd64
 RAMDISKS       := $(FLAVOURS:%=$(DEPS)/ramdisk/%.cpio.gz)
 RAMDISK_PARTS  := $(wildcard tests/ramdisk/stress/*.cpp)
 RAMDISK_MODULES := dummy tun loop xor raid6_pq lzo-rle zsmalloc zram watchdog xen_wdt sha512_generic sha512-ssse3 af_alg algif_hash \
-            xen-evtchn xen-gntdev
+            xen-evtchn xen-gntdev xen-netfront
 
 # One program of Debian's xenstore-utils under several names.
 XENSTORE       := /usr/bin/xenstore
@@ -297,9 +297,14 @@ $(DEPS)/ramdisk/shared-memory: pvdrivers/examples/shared-memory.cpp Makefile
 	$(call say,GUESTCXX,$<)
 	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) $(XEN_HEADERS) -static -s -o $@ $<
 
+$(DEPS)/ramdisk/netload: tests/ramdisk/netload/netload.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -static -s -o $@ $<
+
 ramdisk_files := tests/ramdisk/init tests/ramdisk/stress/stress
 $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/ramdisk/stress-32 \
-            $(DEPS)/ramdisk/shared-memory tests/ramdisk/pack $(DEPS)/kernels/%/version Makefile
+            $(DEPS)/ramdisk/shared-memory $(DEPS)/ramdisk/netload tests/ramdisk/pack $(DEPS)/kernels/%/version Makefile
 	$(call say,RAMDISK,$@)
 	$(Q)modules=; for module in $(RAMDISK_MODULES); do \
 	    file=$$(find $(DEPS)/kernels/$*/lib/modules -name $$module.ko); \
@@ -314,7 +319,7 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 	    bin/xenstore=$(XENSTORE) \
 	    init=tests/ramdisk/init bin/busybox=$$(command -v busybox) bin/stress=tests/ramdisk/stress/stress \
 	    bin/stress-tool=$(DEPS)/ramdisk/stress-tool bin/stress-32=$(DEPS)/ramdisk/stress-32 \
-	    bin/shared-memory=$(DEPS)/ramdisk/shared-memory
+	    bin/shared-memory=$(DEPS)/ramdisk/shared-memory bin/netload=$(DEPS)/ramdisk/netload
 
 $(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;
 
