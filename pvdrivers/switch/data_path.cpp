@@ -160,8 +160,11 @@ std::optional<Time> DataPath::next_deadline() const
 void DataPath::resume(Time now)
 {
     for_each_queue(vifs(), [&](Queue& queue) {
-        if (waits(queue) && queue.resume <= now)
-            end_wait(queue, now);
+        if (!waits(queue) || queue.resume > now)
+            return;
+        if (queue.waits_for != nullptr)
+            queue.waits_for->give_up();
+        end_wait(queue, now);
     });
 }
 

@@ -24,8 +24,8 @@ public:
     // Whether something may pass now. `now` never goes back.
     [[nodiscard]] bool is_open(Time now)
     {
-        const int64_t passed = std::min<int64_t>((now - filled_).count(), second);
-        const int64_t more = static_cast<int64_t>(static_cast<__int128>(rate_) * passed / second);
+        const int64_t passed_us = std::min<int64_t>((now - filled_).count() / 1000, second_us);
+        const int64_t more = rate_ * passed_us / second_us;
         // What is less than one stays for the next time.
         if (more != 0) {
             level_ = std::min(depth_, level_ + more);
@@ -37,12 +37,12 @@ public:
     // When something may pass again, if nothing may now.
     [[nodiscard]] Time opens_at() const
     {
-        const __int128 wait = static_cast<__int128>(1 - level_) * second / rate_ + 1;
-        return filled_ + Duration(static_cast<int64_t>(std::min<__int128>(wait, second)));
+        const int64_t wait_us = (1 - level_) * second_us / rate_ + 1;
+        return filled_ + std::chrono::microseconds(std::min(wait_us, second_us));
     }
 
 private:
-    static constexpr int64_t second = 1'000'000'000;
+    static constexpr int64_t second_us = 1'000'000;
     static constexpr uint64_t most_rate = uint64_t{1} << 40;
 
     int64_t rate_ = 0;

@@ -29,7 +29,7 @@ Form form_of(const Frame& frame, uint32_t& slots)
     slots = 1;
     if (frame.bytes <= page_bytes)
         return Form::whole;
-    const uint32_t packed = (frame.bytes + page_bytes - 1) / page_bytes;
+    const auto packed = static_cast<uint32_t>((frame.bytes + page_bytes - 1) / page_bytes);
     slots = static_cast<uint32_t>(frame.rest.size()) + 1;
     if (slots <= std::min(packed + 2, most_slots_of_frame) && frame.header_bytes <= most_linear_bytes)
         return Form::by_piece;
@@ -182,7 +182,8 @@ Duration RxQueue::patience(Time now)
 {
     patience_ = std::min(most_patience, patience_ + (now - refilled_) / patience_share);
     refilled_ = now;
-    return patience_;
+    is_given_up_ = is_given_up_ && given_up_at_ == ring.taken + ring.available();
+    return is_given_up_ ? Duration::zero() : patience_;
 }
 
 }  // namespace bulkhead::net

@@ -32,6 +32,12 @@ public:
     // for longer gets no frames until it has room.
     [[nodiscard]] Duration patience(Time now);
     void has_waited(Duration time) { patience_ -= time; }
+    // Somebody has waited long enough: none, until the partition posts more.
+    void give_up()
+    {
+        is_given_up_ = true;
+        given_up_at_ = ring.taken + ring.available();
+    }
 
 private:
     struct Taken {
@@ -55,6 +61,8 @@ private:
     std::array<netif_rx_response_t, RxRing::slots> responses_;
     Duration patience_{};
     Time refilled_{};
+    uint32_t given_up_at_ = 0;  // how many slots the partition had posted then
+    bool is_given_up_ = false;
 };
 
 }  // namespace bulkhead::net

@@ -6,7 +6,10 @@
 #include "pvdrivers/net/stop_point.hpp"
 #include "pvdrivers/switch/data_path.hpp"
 
+#include <bulkhead/traps.hpp>
+
 #include <algorithm>
+#include <cstdarg>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -95,9 +98,10 @@ Result<std::span<std::byte>> allocate_pages(size_t count)
 {
     auto* pages = static_cast<std::byte*>(std::aligned_alloc(page_bytes, count * page_bytes));
     std::memset(pages, 0, count * page_bytes);
+    static std::vector<std::unique_ptr<std::byte, decltype(&std::free)>> all;
+    all.emplace_back(pages, &std::free);
     return std::span<std::byte>{pages, count * page_bytes};
 }
-void free_pages(std::span<std::byte> pages) { std::free(pages.data()); }
 
 Time Clock::now() { return Time(Duration(fake::now_ns)); }
 const char* name_of(Errno) { return "an error"; }
@@ -183,7 +187,8 @@ public:
         uint8_t gso_type = 0;
         uint16_t gso_size = 0;
     };
-    bool send(const Bytes& bytes, Shape shape = {})
+    bool send(const Bytes& bytes) { return send(bytes, Shape{{}, 0, 0, 0, 0}); }
+    bool send(const Bytes& bytes, Shape shape)
     {
         if (shape.sizes.empty())
             shape.sizes = {static_cast<uint16_t>(bytes.size())};
