@@ -404,7 +404,7 @@ conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS)
 # --- Benchmarks ---------------------------------------------------------------
 # They measure what ships; they are no part of `make test`.
 
-BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so
+BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(B)/bench/core_time.so
 
 $(B)/bench/core_time.so: tests/bench/plugin/core_time.cpp Makefile
 	@mkdir -p $(@D)

@@ -12,19 +12,20 @@ namespace {
 
 constexpr bool is_path_character(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '/' ||
-           c == '_' || c == '@';
+    return (c >= 'a' && c <= 'z') || (c >= '-' && c <= '9' && c != '.') || (c >= '@' && c <= 'Z') || c == '_';
 }
+static_assert('-' + 1 == '.' && '.' + 1 == '/' && '/' + 1 == '0' && '@' + 1 == 'A');
 
-bool is_valid(std::string_view path)
+// What follows a path that ends in `before`, 0 at the beginning of one.
+bool is_valid(std::string_view path, char before)
 {
-    char before = 0;
+    const bool is_root = before == 0 && path.size() == 1;
     for (const char c : path) {
         if (!is_path_character(c) || (c == '/' && before == '/'))
             return false;
         before = c;
     }
-    return before != '/' || path.size() == 1;
+    return before != '/' || is_root;
 }
 
 }  // namespace
@@ -47,7 +48,7 @@ Error Path::assign(std::string_view text, uint32_t domain, Special special)
         return EINVAL;
     std::memcpy(text_ + length_, text.data(), text.size());
     length_ = static_cast<uint16_t>(length_ + text.size());
-    return length_ != 0 && is_valid(this->text()) ? 0 : EINVAL;
+    return length_ != 0 && is_valid(text, relative_ ? '/' : '\0') ? 0 : EINVAL;
 }
 
 void Path::assign_checked(std::string_view text)
