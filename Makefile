@@ -71,6 +71,7 @@ RING0_CODE := -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fpie \
             -fvisibility=hidden -fno-stack-protector -fcf-protection=none \
             -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
             -fno-strict-aliasing -ffunction-sections -fdata-sections \
+            -mindirect-branch=thunk-extern -mindirect-branch-register -fno-jump-tables \
             -ffile-prefix-map=$(CURDIR)/= -U__linux__ -U__unix__ -U__gnu_linux__ -Ulinux -Uunix
 RING0_CXXFLAGS = $(RING0_INCLUDES) -nostdinc++ -std=gnu++23 $(RING0_CODE) \
             -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit $(CXX_WARNINGS)
@@ -404,9 +405,9 @@ conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS)
 # --- Benchmarks ---------------------------------------------------------------
 # They measure what ships; they are no part of `make test`.
 
-BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(B)/bench/core_time.so
+BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so $(B)/bench/shares.so $(PVDRIVERS_ELFS)
 
-$(B)/bench/core_time.so: tests/bench/plugin/core_time.cpp Makefile
+$(B)/bench/%.so: tests/bench/plugin/%.cpp Makefile
 	@mkdir -p $(@D)
 	$(call say,HOSTCXX,$<)
 	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -shared -fPIC -fvisibility=hidden -o $@ $<

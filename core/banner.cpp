@@ -8,6 +8,7 @@
 #include "core/partition.hpp"
 #include "core/plan_check.hpp"
 #include "platform/x86/features.hpp"
+#include "platform/x86/mitigations.hpp"
 
 #include <bulkhead/build_info.hpp>
 
@@ -17,7 +18,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr size_t sentence_bytes = 200;
+constexpr size_t sentence_bytes = 320;
 
 unsigned long mebibytes(uint64_t frames) { return static_cast<unsigned long>(frames >> 8); }
 
@@ -90,6 +91,8 @@ void print_machine(const BootInfo& info, const plan::Header& plan)
     log("virtualisation: %s", sentence);
     describe_leaks(features(), sentence, sizeof(sentence));
     log("side channels: %s", sentence);
+    describe_mitigations(features(), sentence, sizeof(sentence));
+    log("against them: %s", sentence);
     log("memory: %lu MiB usable%s", mebibytes(usable_frames(info)),
         info.memory_map_truncated ? " (the firmware's map has more ranges than fit; the rest is not used)" : "");
 }

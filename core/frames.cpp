@@ -10,6 +10,7 @@
 #include "core/partition.hpp"
 #include "machine/core_space.hpp"
 #include "machine/relax.hpp"
+#include "machine/speculation.hpp"
 #include "machine/tlb.hpp"
 
 #include <algorithm>
@@ -184,6 +185,7 @@ void init_frames(Partition& partition)
     PvMemory& memory = partition.memory;
     memory.linear_tables = (partition.plan->flags & plan::pv_linear_pt) != 0;
     memory.pins_late = (partition.plan->flags & plan::pv_pins_late) != 0;
+    memory.absent_is_safe = machine::absent_entries_leak() && (partition.plan->flags & plan::trusted_speculation) == 0;
     const uint64_t owner = uint64_t{partition.id.raw()} << owner_shift;
     for (uint32_t i = 0; i < memory.range_count; ++i) {
         const FrameRange& range = memory.ranges[i];

@@ -14,6 +14,7 @@
 #include "core/trace.hpp"
 #include "core/vcpu_time.hpp"
 #include "machine/interrupts.hpp"
+#include "machine/speculation.hpp"
 #include "machine/switch.hpp"
 #include "machine/this_cpu.hpp"
 #include "machine/tlb.hpp"
@@ -90,6 +91,8 @@ void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
             save(*cpu.loaded);
         // Before the load: a selector may need a page of the LDT that is not mapped yet.
         cpu.loaded = &next;
+        if (cpu.machine.trained_by != next.partition)
+            machine::change_partition(cpu, *next.partition);
         load(next);
         let_go(cpu, former, &next);
     }

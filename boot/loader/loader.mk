@@ -11,7 +11,7 @@ LOADER_COMMON  := $(patsubst %,$(B)/loader/%.o,$(wildcard boot/loader/*.cpp boot
             $(SODIUM_SOURCES:%.c=$(B)/loader/sodium/%.o)
 loader_objects  = $(LOADER_COMMON) $(patsubst %,$(B)/loader/%.o,$(wildcard boot/loader/$(1)/*.cpp boot/loader/$(1)/*.S))
 LOADERS        := $(B)/loader/uefi.elf $(B)/loader/bios.elf $(B)/loader/rom.elf
-LOADER_FLAGS   := -Os -fno-jump-tables -fno-tree-loop-distribute-patterns
+LOADER_FLAGS   := -Os -mindirect-branch=keep -fno-jump-tables -fno-tree-loop-distribute-patterns
 
 IMAGE_SOURCES  := $(wildcard boot/image/*.cpp)
 IMAGE_SHARED   := boot/loader/slot boot/loader/boot_state

@@ -7,6 +7,7 @@
 #include "core/schedule.hpp"
 #include "machine/clock.hpp"
 #include "platform/x86/features.hpp"
+#include "platform/x86/mitigations.hpp"
 
 #include <array>
 #include <cstdio>
@@ -41,7 +42,7 @@ VcpuText vcpu_text(const Vcpu* vcpu)
 
 void put_features(TextOut& out)
 {
-    std::array<char, 200> sentence{};
+    std::array<char, 300> sentence{};
     const auto put = [&](const char* title, int (*describe)(const Features&, char*, size_t)) {
         describe(features(), sentence.data(), sentence.size());
         put_wrapped(title, sentence.data(), 17, out);
@@ -49,6 +50,7 @@ void put_features(TextOut& out)
     put("model", describe_cpu);
     put("virtualisation", describe_virtualisation);
     put("side channels", describe_leaks);
+    put("against them", describe_mitigations);
 }
 
 // Times that a vCPU was put on the CPU.

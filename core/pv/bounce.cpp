@@ -146,7 +146,8 @@ void inject_page_fault(Vcpu& vcpu, GuestFrame& frame, uint64_t address, uint32_t
     bounce<ErrorCode::pushed>(vcpu, frame, {trap.address, trap.masks_events}, "a page fault", error);
 }
 
-void deliver_event(Vcpu& vcpu, GuestFrame& frame)
+// Without a frame of its own: a back trace leaves it out.
+[[gnu::optimize("omit-frame-pointer")]] void deliver_event(Vcpu& vcpu, GuestFrame& frame)
 {
     if (vcpu.pv.event.address == 0)
         return;                     // not registered yet: stays pending

@@ -56,11 +56,13 @@ inline void drop_l1_value(Partition& partition, uint64_t value)
 }
 
 // A CPU with the L1TF fault may speculate through an entry that is not present. Stock Linux inverts
-// the address of those, so that it lies beyond any memory; others are counted, not refused.
-inline void note_absent_value(PvMemory& memory, uint64_t value)
+// the address of those, so that it lies beyond any memory; others are counted, and refused on such a CPU.
+[[nodiscard]] inline Errno admit_absent(PvMemory& memory, uint64_t value)
 {
-    if (value != 0 && pte::frame(value).raw() < frame::installed_end) [[unlikely]]
-        ++memory.counters.unsafe_absent;
+    if (value == 0 || pte::frame(value).raw() >= frame::installed_end) [[likely]]
+        return frame::ok;
+    ++memory.counters.unsafe_absent;
+    return memory.absent_is_safe ? XEN_EINVAL : frame::ok;
 }
 
 // --- Hot paths ------------------------------------------------------------------------------------
@@ -135,8 +137,9 @@ template <L1Write how>
             }
         }
         value = admitted_l1(value) | (same_reference ? old & pte::granted : 0);
-    } else {
-        note_absent_value(partition.memory, value);
+    } else if (const Errno error = admit_absent(partition.memory, value); error != frame::ok) [[unlikely]] {
+        ++partition.memory.counters.entries_refused;
+        return error;
     }
     const bool written = put_in_entry<how>(place, value, old);
     if (!same_reference)

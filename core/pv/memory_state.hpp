@@ -85,6 +85,7 @@ struct PvMemory {
     // All below: `lock`.
     bool linear_tables;                 // PartitionFlag::pv_linear_pt
     bool pins_late;                     // PartitionFlag::pv_pins_late
+    bool absent_is_safe;                // entries that are not present may not name memory (L1TF)
     Mfn first_free;                     // frames that the guest gave back, linked by their entries
     uint64_t free_frames;
     TableWalk walk;

@@ -66,8 +66,8 @@ Errno update_upper(Vcpu& vcpu, const EntryPlace& place, const EntryUpdate& updat
             if (const Errno error = take_upper_value(vcpu, place, value, budget); error != frame::ok)
                 return error;
         }
-    } else {
-        note_absent_value(partition.memory, value);
+    } else if (const Errno error = admit_absent(partition.memory, value); error != frame::ok) {
+        return error;
     }
     const bool written = write_upper(place.entry, value, update, old);
     if (!same_reference)

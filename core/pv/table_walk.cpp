@@ -98,7 +98,9 @@ void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
             if (value != admitted_l1(value))
                 table[at] = admitted_l1(value);
         } else {
-            note_absent_value(partition.memory, value);
+            error = admit_absent(partition.memory, value);
+            if (error != frame::ok)
+                break;
             budget.spend(cost_of_absent);
         }
         ++at;
@@ -151,8 +153,9 @@ void validate_upper(Partition& partition, Level& level, WorkBudget& budget)
         }
         uint64_t& entry = table[level.index];
         if ((entry & pte::present) == 0) {
-            note_absent_value(partition.memory, entry);
             budget.spend(cost_of_absent);
+            if (const Errno error = admit_absent(partition.memory, entry); error != frame::ok)
+                return turn_back(partition.memory.walk, error);
         } else {
             budget.spend(cost_of_reference);
             if (!validate_upper_entry(partition, level, entry))

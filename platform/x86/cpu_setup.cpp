@@ -6,6 +6,7 @@
 #include "platform/x86/features.hpp"
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/interrupt_table.hpp"
+#include "platform/x86/mitigations.hpp"
 #include "platform/x86/msr.hpp"
 #include "platform/x86/offsets.hpp"
 #include "platform/x86/selectors.hpp"
@@ -203,6 +204,8 @@ void set_up_this_cpu(Cpu& cpu)
     x86::write_cr0(cr0_value);
     x86::write_cr4(cr4_value());
     set_model_specific_registers(block);
+    set_up_mitigations();
+    cpu.machine.spec_ctrl = mitigations().intel_ibrs ? 1 : 0;
     write_msr(Msr::IA32_FS_BASE, 0);
     write_msr(Msr::IA32_GS_BASE, 0);
     write_msr(Msr::IA32_KERNEL_GS_BASE, 0);

@@ -63,6 +63,16 @@
     .popsection
 .endm
 
+// Becomes VERW on CPUs whose buffers leak (MDS, TAA): what the core has touched is gone from them. Only
+// the guest's own values are loaded behind it. Changes the flags, which the way back restores.
+.macro CLEAR_BUFFERS
+662:
+    nopl verw_selector(%rip)
+    .pushsection .verw_patch, "a"
+    .quad 662b
+    .popsection
+.endm
+
 .macro FIXUP fault, target
     .pushsection .exception_table, "a"
     .quad \fault, \target
@@ -93,6 +103,10 @@
 
     SYSCALL_STUB syscall, FLAT_CS64, STUB_OFFSET_SYSCALL
     SYSCALL_STUB syscall32, FLAT_CS32, STUB_OFFSET_SYSCALL32
+
+    .balign 8
+verw_selector:
+    .word FLAT_SS
 
     .balign 64
     .global syscall_common
@@ -138,6 +152,7 @@ restore_guest:
     RESTORE_ARGUMENTS
     mov 8(%rsp), %rcx               // rip
     mov 24(%rsp), %r11              // rflags
+    CLEAR_BUFFERS
     cmpw $FLAT_CS32, 16(%rsp)
     mov 32(%rsp), %rsp
     je 2f
@@ -152,6 +167,7 @@ restore_by_iret:
     pop %r11
     pop %rcx
     RESTORE_ARGUMENTS
+    CLEAR_BUFFERS
     add $8, %rsp
     .global return_by_iret
 return_by_iret:

@@ -19,7 +19,7 @@ constinit Features the_features{};
 constexpr bool bit(uint64_t value, unsigned number) { return ((value >> number) & 1) != 0; }
 
 // Bits of IA32_ARCH_CAPABILITIES. Source: Intel SDM vol 4, "Architectural MSRs".
-enum ArchCapability : unsigned { rdcl_no = 0, skip_l1dfl_vmentry = 3, ssb_no = 4, mds_no = 5, taa_no = 8 };
+enum ArchCapability : unsigned { rdcl_no = 0, ibrs_all = 1, skip_l1dfl_vmentry = 3, ssb_no = 4, mds_no = 5, taa_no = 8 };
 
 struct Decoder {
     CpuidFunction cpuid_of;
@@ -126,12 +126,13 @@ START_ONLY void Decoder::structured()
     f.smap = bit(seven.ebx, 20);
     f.umip = bit(seven.ecx, 2);
     f.has_md_clear = bit(seven.edx, 10);
-    f.has_ibrs = bit(seven.edx, 26);
+    f.has_ibrs = f.has_ibpb = bit(seven.edx, 26);
     f.has_stibp = bit(seven.edx, 27);
     f.has_l1d_flush = bit(seven.edx, 28);
     f.has_ssbd = bit(seven.edx, 31);
     if (bit(seven.edx, 29))
         f.arch_capabilities = msr_of(static_cast<uint32_t>(Msr::IA32_ARCH_CAPABILITIES));
+    f.has_enhanced_ibrs = f.has_ibrs && bit(f.arch_capabilities, ibrs_all);
 }
 
 START_ONLY void Decoder::extended()
@@ -147,9 +148,11 @@ START_ONLY void Decoder::extended()
     const CpuidResult sizes = leaf(0x8000'0008);
     f.physical_bits = (sizes.eax & 0xFF) != 0 ? sizes.eax & 0xFF : 36;
     if (f.vendor == CpuVendor::amd) {
+        f.has_ibpb = bit(sizes.ebx, 12);
         f.has_ibrs = bit(sizes.ebx, 14);
         f.has_stibp = bit(sizes.ebx, 15);
         f.has_ssbd = bit(sizes.ebx, 24);
+        f.has_automatic_ibrs = bit(leaf(0x8000'0021).eax, 8);
     }
 }
 

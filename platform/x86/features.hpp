@@ -38,6 +38,7 @@ struct Features {
 
     // What the CPU leaks, as far as it tells. True if it does not say that it is safe.
     bool leaks_meltdown, leaks_l1tf, leaks_mds, leaks_ssb, leaks_taa;
+    bool has_ibpb, has_enhanced_ibrs, has_automatic_ibrs;
     bool has_ibrs, has_stibp, has_ssbd, has_md_clear, has_l1d_flush;
     uint64_t arch_capabilities;
 };

@@ -12,6 +12,7 @@
 #include "platform/x86/cpu_setup.hpp"
 #include "platform/x86/cpus.hpp"
 #include "platform/x86/features.hpp"
+#include "platform/x86/mitigations.hpp"
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/interrupts.hpp"
 #include "platform/x86/io_apic.hpp"
@@ -95,6 +96,7 @@ START_ONLY void start_platform(BootInfo& info)
     if (const char* missing = missing_feature(features()); missing != nullptr)
         panic("this CPU has %s; Bulkhead cannot run on it", missing);
     patch_guest_access();
+    init_mitigations();
     init_acpi(first_4g, info.rsdp);
     note_iommu(acpi().has_dmar, acpi().has_ivrs);
     start_boot_allocator(info, boot_tables_end);

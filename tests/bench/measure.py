@@ -60,6 +60,11 @@ def figures(text):
     return {name: int(number) for name, number in FIGURE.findall(text)}
 
 
+def figures_of(program, text):
+    """Of lines `PROGRAM: name number`, as programs in Debian partitions print them."""
+    return {name: int(number) for name, number in re.findall(rf"^{program}: (\w+) (\d+)\s*$", text, re.M)}
+
+
 def xen_version():
     with open(os.path.join(XEN, "version"), encoding="utf-8") as file:
         return file.read().strip()

@@ -9,6 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 
+namespace bulkhead {
+struct Partition;
+}
+
 namespace bulkhead::machine {
 
 // Source: Intel SDM vol 3, "64-Bit Task State Segment".
@@ -39,6 +43,8 @@ struct CpuPart {
     Nanoseconds timer_deadline;             // what the timer is set to; `never`: off
     uint64_t idle_cr3;                      // the core's own top level
     uint64_t nested_depth;                  // exceptions taken in the core, for the panic code
+    const Partition* trained_by;            // whose vCPU had the CPU last; null: nobody's yet
+    uint64_t spec_ctrl;                     // what IA32_SPEC_CTRL holds
     // TLB shoot-down. Written by other CPUs: on a cache line of their own.
     alignas(64) std::atomic<uint64_t> flush_from;   // CPUs whose request waits for this one
     FlushRequest flush_request;                     // this CPU's own

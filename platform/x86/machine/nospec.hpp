@@ -19,4 +19,15 @@ namespace bulkhead::machine {
     return index & mask;
 }
 
+// The smaller of the two, without a branch.
+[[nodiscard, gnu::always_inline]] inline uint64_t nospec_limit(uint64_t index, uint64_t limit)
+{
+    asm("cmp %[limit], %[index]\n\t"
+        "cmova %[limit], %[index]"
+        : [index] "+r"(index)
+        : [limit] "r"(limit)
+        : "cc");
+    return index;
+}
+
 }  // namespace bulkhead::machine

@@ -297,6 +297,31 @@ TEST(PageTable, EntriesThatAreAbsentKeepWhatTheGuestWrote)
     LONGS_EQUAL(1, two.a().memory.counters.unsafe_absent);
 }
 
+TEST(PageTable, AnAbsentEntryThatNamesMemoryIsRefusedWhereItLeaks)
+{
+    write_small_tree(two);
+    LONGS_EQUAL(0, pin(0));
+    two.a().memory.absent_is_safe = true;
+    LONGS_EQUAL(-XEN_EINVAL, set(3, 52, pte::make(two.fb(7), 0)));
+    UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(3))[52]);
+    LONGS_EQUAL(-XEN_EINVAL, set(1, 52, pte::make(two.fb(7), 0)));
+    LONGS_EQUAL(0, set(3, 52, ~uint64_t{0x123000} & ~pte::present));
+    LONGS_EQUAL(0, set(3, 52, 0));
+}
+
+TEST(PageTable, ATableWithAnAbsentEntryThatNamesMemoryIsNoTableWhereItLeaks)
+{
+    write_small_tree(two);
+    words(two.fa(3))[50] = pte::make(two.fb(7), 0);
+    two.a().memory.absent_is_safe = true;
+    CHECK(pin(0) != 0);
+    words(two.fa(3))[50] = 0;
+    words(two.fa(1))[50] = pte::make(two.fb(7), 0);
+    CHECK(pin(0) != 0);
+    words(two.fa(1))[50] = 0;
+    LONGS_EQUAL(0, pin(0));
+}
+
 TEST(PageTable, EveryIntermediateStateOfALongValidationIsSafe)
 {
     write_big_tree();
