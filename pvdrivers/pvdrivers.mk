@@ -112,7 +112,7 @@ $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-s
 $(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start traps): PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
-PROGRAM_TESTS := runtime_checks misbehave image_reader
+PROGRAM_TESTS := runtime_checks misbehave image_reader store_client
 $(B)/tests/programs/runtime_checks.debug: $(B)/tests/programs/vectors.cpp.o
 
 $(B)/tests/programs/%.cpp.o: tests/programs/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A network card as the switch sees it. All calls come from one vCPU. None blocks but make_nic() and a
-// reset, in maintain() or reset(), for less than 20 ms. Whatever the card does, no call fails in another
+// reset, in listen(), maintain() or reset(), for less than 20 ms. Whatever the card does, no call fails in another
 // way than stated here: a card that breaks its rules is reset, the frames in it are lost and counted.
 //
 // Memory: the card reaches the DMA arena only, which the driver cuts into rings, receive buffers and send
@@ -129,14 +129,16 @@ public:
 
     // --- Receiving --------------------------------------------------------------
 
-    // Fills `frames` from the front with what has come. Returns how many.
+    // Fills `frames` from the front with what has come. Returns how many. How long a card, or who sends to it,
+    // keeps the loop going is for the owner to bound.
     [[nodiscard]] virtual size_t receive(std::span<RxFrame> frames) = 0;
     // Gives all pieces of these frames back. They may have been shortened or moved within their buffer.
     virtual void recycle(std::span<const RxFrame> frames) = 0;
 
     // --- Interrupts and upkeep --------------------------------------------------
 
-    // To be called when the handler given to make_nic() runs. The card is silent until listen().
+    // To be called when the handler given to make_nic() runs. The card is silent until listen(), as it is
+    // after make_nic(): call listen() then, too.
     virtual void on_interrupt() = 0;
     // Asks for interrupts again. false: something has come meanwhile, the card is silent still; go on
     // with receive().
@@ -144,10 +146,10 @@ public:
     // 0 if the card interrupts; else call on_interrupt() and what follows that often.
     [[nodiscard]] virtual Duration poll_every() const = 0;
 
-    // About once a second: looks at the link, reads the card's counts, resets a card that is stuck or
-    // broke its rules.
+    // About once a second, outside of the loop: looks at the link, reads the card's counts, resets a card that
+    // is stuck or broke its rules.
     virtual void maintain() = 0;
-    // Stops the card and starts it anew. The frames in it are lost.
+    // Stops the card and starts it anew. The frames in it are lost. Like maintain() it may call the handler.
     virtual void reset() = 0;
 };
 

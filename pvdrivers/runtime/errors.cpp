@@ -20,6 +20,12 @@ const char* name_of(Errno error)
     case XEN_EINVAL: return "EINVAL";
     case XEN_ENOSPC: return "ENOSPC";
     case XEN_ENOSYS: return "ENOSYS";
+    case XEN_EIO: return "EIO";
+    case XEN_ENODEV: return "ENODEV";
+    case XEN_EISDIR: return "EISDIR";
+    case XEN_EROFS: return "EROFS";
+    case XEN_ENOTEMPTY: return "ENOTEMPTY";
+    case XEN_EISCONN: return "EISCONN";
     case XEN_EOPNOTSUPP: return "EOPNOTSUPP";
     case XEN_ETIMEDOUT: return "ETIMEDOUT";
     default: return "an unknown error";

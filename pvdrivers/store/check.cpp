@@ -107,8 +107,9 @@ private:
         name_of(region_, node).read(name.data(), node.name_bytes);
         uint32_t hash = region_.record(parent).hash;
         if (top != header_.special)
-            hash = extend_hash(hash, "/");
-        hash = extend_hash(hash, {name.data(), node.name_bytes});
+            hash = extend_hash(hash, '/');
+        for (const char c : std::string_view(name.data(), node.name_bytes))
+            hash = extend_hash(hash, c);
         return require(node.node.parent == parent, "a node names another parent") &&
                require(node.name_bytes != 0, "a node has no name") && require(node.hash == hash, "a node's hash is wrong");
     }

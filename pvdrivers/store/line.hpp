@@ -2,9 +2,10 @@
 // A line for the log, put together without printf, whose code is as large as all of the store's.
 #pragma once
 
+#include "pvdrivers/store/number.hpp"
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 
@@ -22,8 +23,8 @@ public:
     }
     Line& operator<<(uint32_t number)
     {
-        std::array<char, 12> digits;
-        char* end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+        std::array<char, number_bytes> digits;
+        const char* const end = write_number(digits.data(), number);
         return *this << std::string_view(digits.data(), static_cast<size_t>(end - digits.data()));
     }
     [[nodiscard]] std::string_view text() const { return {text_.data(), length_}; }

@@ -5,7 +5,6 @@
 #include "pvdrivers/store/watches.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 namespace bulkhead::store {
@@ -28,9 +27,8 @@ Error missing(Request& request, std::string_view path, uint32_t right)
 Error get(Request& request, std::string_view path, uint32_t right, Reference& record)
 {
     Region& region = request.region;
-    if (const Error error = note(region, request.client, request.transaction, path))
+    if (const Error error = note_and_peek(region, request.client, request.transaction, path, record))
         return error;
-    record = peek(region, request.transaction, path);
     if (record == 0)
         return missing(request, path, right);
     return (rights(region, region.record(record), request.subject) & right) != 0 ? 0 : EACCES;
@@ -181,9 +179,9 @@ Error handle_directory_part(Request& request)
     Reference record = 0;
     if (const Error error = get(request, path.text(), may_read, record))
         return error;
-    std::array<char, 24> number;
-    const auto [end, error] = std::to_chars(number.begin(), number.end(), generation_seen(request, path.text()));
-    if (error != std::errc{} || !request.reply.add_string({number.data(), static_cast<size_t>(end - number.data())}))
+    std::array<char, number_bytes> number;
+    char* const end = write_number(number.data(), generation_seen(request, path.text()));
+    if (!request.reply.add_string({number.data(), static_cast<size_t>(end - number.data())}))
         return E2BIG;
 
     size_t at = 0;

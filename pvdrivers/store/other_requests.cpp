@@ -7,7 +7,6 @@
 #include "pvdrivers/store/watches.hpp"
 
 #include <cerrno>
-#include <charconv>
 
 namespace bulkhead::store {
 
@@ -73,8 +72,8 @@ Error handle_transaction_start(Request& request)
     uint32_t id = 0;
     if (const Error error = start_transaction(request.region, request.client, id))
         return error;
-    std::array<char, 12> text;
-    char* end = std::to_chars(text.begin(), text.end(), id).ptr;
+    std::array<char, number_bytes> text;
+    char* const end = write_number(text.data(), id);
     return request.reply.add_string({text.data(), static_cast<size_t>(end - text.data())}) ? 0 : E2BIG;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "pvdrivers/store/path.hpp"
 
+#include "pvdrivers/store/number.hpp"
+
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 namespace bulkhead::store {
@@ -11,19 +12,20 @@ namespace {
 
 constexpr bool is_path_character(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '/' ||
-           c == '_' || c == '@';
+    return (c >= 'a' && c <= 'z') || (c >= '-' && c <= '9' && c != '.') || (c >= '@' && c <= 'Z') || c == '_';
 }
+static_assert('-' + 1 == '.' && '.' + 1 == '/' && '/' + 1 == '0' && '@' + 1 == 'A');
 
-bool is_valid(std::string_view path)
+// What follows a path that ends in `before`, 0 at the beginning of one.
+bool is_valid(std::string_view path, char before)
 {
-    char before = 0;
+    const bool is_root = before == 0 && path.size() == 1;
     for (const char c : path) {
         if (!is_path_character(c) || (c == '/' && before == '/'))
             return false;
         before = c;
     }
-    return before != '/' || path.size() == 1;
+    return before != '/' || is_root;
 }
 
 }  // namespace
@@ -46,7 +48,7 @@ Error Path::assign(std::string_view text, uint32_t domain, Special special)
         return EINVAL;
     std::memcpy(text_ + length_, text.data(), text.size());
     length_ = static_cast<uint16_t>(length_ + text.size());
-    return length_ != 0 && is_valid(this->text()) ? 0 : EINVAL;
+    return length_ != 0 && is_valid(text, relative_ ? '/' : '\0') ? 0 : EINVAL;
 }
 
 void Path::assign_checked(std::string_view text)
@@ -83,7 +85,7 @@ size_t domain_path(uint32_t domain, char* out)
 {
     constexpr std::string_view top = "/local/domain/";
     std::memcpy(out, top.data(), top.size());
-    return static_cast<size_t>(std::to_chars(out + top.size(), out + domain_path_bytes, domain).ptr - out);
+    return static_cast<size_t>(write_number(out + top.size(), domain) - out);
 }
 
 bool is_below(std::string_view path, std::string_view top)
@@ -93,26 +95,26 @@ bool is_below(std::string_view path, std::string_view top)
     return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
 }
 
-// FNV-1a.
-uint32_t extend_hash(uint32_t hash, std::string_view text)
-{
-    for (const char c : text)
-        hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193;
-    return hash;
-}
-
 bool Components::next()
 {
     if (end_ >= path_.size())
         return false;
-    const size_t start = end_;
-    end_ = start + 1;
-    while (end_ < path_.size() && path_[end_] != '/')
-        ++end_;
-    const std::string_view step = path_.substr(start, end_ - start);
-    hash_ = extend_hash(hash_, step);
-    // A special name has no slash before it.
-    name_ = step[0] == '/' ? step.substr(1) : step;
+    const char* const path = path_.data();
+    const char* const end = path + path_.size();
+    const char* at = path + end_;
+    const char* name = at;
+    // Hashed on the way: every request comes through here several times. A special name has no
+    // slash before it.
+    uint32_t hash = hash_;
+    if (*at == '/') {
+        hash = extend_hash(hash, *at);
+        name = ++at;
+    }
+    while (at != end && *at != '/')
+        hash = extend_hash(hash, *at++);
+    hash_ = hash;
+    name_ = std::string_view(name, static_cast<size_t>(at - name));
+    end_ = static_cast<size_t>(at - path);
     return true;
 }
 

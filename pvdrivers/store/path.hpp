@@ -16,7 +16,11 @@ extern "C" {
 
 namespace bulkhead::store {
 
-[[nodiscard]] uint32_t extend_hash(uint32_t hash, std::string_view text);
+// FNV-1a.
+[[nodiscard]] constexpr uint32_t extend_hash(uint32_t hash, char next)
+{
+    return (hash ^ static_cast<uint8_t>(next)) * 0x01000193;
+}
 
 class Path {
 public:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "pvdrivers/store/permissions.hpp"
 
-#include <charconv>
+#include "pvdrivers/store/number.hpp"
+
 #include <cstring>
 
 namespace bulkhead::store {
@@ -48,9 +49,8 @@ bool parse_permission(std::string_view text, Permission& permission)
     case 'b': rights = may_read | may_write; break;
     default: return false;
     }
-    uint16_t domain = 0;
-    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), domain);
-    if (error != std::errc{} || end != text.data() + text.size())
+    uint32_t domain = 0;
+    if (!parse_number(text.substr(1), domain) || domain > UINT16_MAX)
         return false;
     permission = make_permission(domain, rights);
     return true;
@@ -59,7 +59,7 @@ bool parse_permission(std::string_view text, Permission& permission)
 size_t format_permission(Permission permission, char* out)
 {
     out[0] = "nrwb"[rights_of(permission)];
-    char* end = std::to_chars(out + 1, out + permission_text_bytes, domain_of(permission)).ptr;
+    char* end = write_number(out + 1, domain_of(permission));
     *end++ = '\0';
     return static_cast<size_t>(end - out);
 }

@@ -2,8 +2,9 @@
 // The formatter behind print() and crash(), in place of newlib's, which alone would be an eighth of the
 // store's bound on code. It knows what the runtime's and the store's lines use: %c %s %d %u %x %p %%, with
 // width, precision (of texts), the flags 0, - and #, and the lengths l, ll, h and z.
+#include "pvdrivers/store/number.hpp"
+
 #include <algorithm>
-#include <charconv>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
@@ -78,7 +79,7 @@ size_t read_number(const char*& at)
 void put_number(Output& out, const Form& form, uint64_t magnitude, bool negative, int base)
 {
     char digits[24];
-    const char* end = std::to_chars(digits, digits + sizeof(digits), magnitude, base).ptr;
+    const char* end = bulkhead::store::write_number(digits, magnitude, static_cast<unsigned>(base));
     const std::string_view prefix = negative ? "-" : form.alternate && base == 16 && magnitude != 0 ? "0x" : "";
     form.put(out, prefix, {digits, static_cast<size_t>(end - digits)});
 }

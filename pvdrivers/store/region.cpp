@@ -128,15 +128,26 @@ const char* Region::attach()
     return nullptr;
 }
 
+// Most operations change few words.
+void Region::forget()
+{
+    const auto* log = reinterpret_cast<const store_undo*>(bytes_at(header().log));
+    if (header().log_used > remembered_.size())
+        remembered_.fill(0);
+    else
+        for (uint32_t i = 0; i < header().log_used; ++i)
+            slot_of(log[i].offset) = 0;
+}
+
 void Region::begin()
 {
-    remembered_.fill(0);
     // One cell stays, so that the queue always has a tail.
     takeable_ = header().free_count - 1;
 }
 
 void Region::commit()
 {
+    forget();
     order();
     put(header().log_used, 0);
     order();
@@ -161,7 +172,7 @@ void Region::set(uint32_t& field, uint32_t value)
 
 void Region::remember(uint32_t offset)
 {
-    uint32_t& slot = remembered_[(offset / sizeof(uint32_t)) % remembered_.size()];
+    uint32_t& slot = slot_of(offset);
     if (slot == offset)
         return;
     slot = offset;

@@ -116,7 +116,9 @@ private:
     {
         return reinterpret_cast<Reference*>(base_ + offset)[index];
     }
+    uint32_t& slot_of(uint32_t offset) { return remembered_[(offset / sizeof(uint32_t)) % remembered_.size()]; }
     void remember(uint32_t offset);
+    void forget();
     [[nodiscard]] const char* check_frame();
 
     uint8_t* base_;

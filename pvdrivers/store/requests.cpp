@@ -4,7 +4,6 @@
 #include "pvdrivers/store/transactions.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 
@@ -145,12 +144,6 @@ bool next_string(std::string_view& payload, std::string_view& text)
 bool only_string(std::string_view payload, std::string_view& text)
 {
     return next_string(payload, text) && payload.empty();
-}
-
-bool parse_number(std::string_view text, uint32_t& number)
-{
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc{} && end == text.data() + text.size();
 }
 
 }  // namespace bulkhead::store

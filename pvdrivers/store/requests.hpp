@@ -4,6 +4,7 @@
 // Source: xen/docs/misc/xenstore.txt; xen/include/public/io/xs_wire.h.
 #pragma once
 
+#include "pvdrivers/store/number.hpp"
 #include "pvdrivers/store/permissions.hpp"
 #include "pvdrivers/store/scratch.hpp"
 
@@ -47,7 +48,6 @@ using Handler = Error (*)(Request&);
 // The payload as strings that end in NUL.
 [[nodiscard]] bool only_string(std::string_view payload, std::string_view& text);
 [[nodiscard]] bool next_string(std::string_view& payload, std::string_view& text);
-[[nodiscard]] bool parse_number(std::string_view text, uint32_t& number);
 
 Error handle_directory(Request& request);
 Error handle_directory_part(Request& request);

@@ -58,7 +58,18 @@ void TextPosition::write(const void* data, size_t bytes)
 
 bool has_name(Region& region, const store_record& record, std::string_view name)
 {
-    return record.name_bytes == name.size() && name_of(region, record).matches(name);
+    if (record.name_bytes != name.size())
+        return false;
+    const size_t offset = name_offset(record);
+    if (offset + name.size() > STORE_TEXT_BYTES)
+        return name_of(region, record).matches(name);
+    // Most names lie whole in the first cell.
+    const uint8_t* at = &region.text(record.text).bytes[offset];
+    for (const char c : name) {
+        if (static_cast<uint8_t>(c) != *at++)
+            return false;
+    }
+    return true;
 }
 
 namespace {

@@ -32,6 +32,8 @@ Reference find_hashed(Region& region, Reference transaction, std::string_view pa
 // Whether the transaction removed something above the path, so that it sees nothing there of others.
 bool is_hidden(Region& region, Reference transaction, std::string_view path)
 {
+    if (region.record(transaction).transaction.changes == 0)
+        return false;
     Components at(path, region.header().hash_seed);
     while (at.next() && !at.is_last()) {
         const Reference entry = find_hashed(region, transaction, at.prefix(), at.hash());
@@ -39,6 +41,17 @@ bool is_hidden(Region& region, Reference transaction, std::string_view path)
             return true;
     }
     return false;
+}
+
+// What the transaction sees at a path for which it has this entry, or none.
+Reference peek_behind(Region& region, Reference transaction, Reference entry, std::string_view path)
+{
+    const uint8_t flags = entry != 0 ? region.record(entry).flags : uint8_t{0};
+    if ((flags & STORE_ENTRY_WRITTEN) != 0)
+        return entry;
+    if ((flags & STORE_ENTRY_REMOVED) != 0 || (transaction != 0 && is_hidden(region, transaction, path)))
+        return 0;
+    return find_exact(region, path);
 }
 
 void append(Region& region, store_record& owner, Reference cell)
@@ -242,21 +255,22 @@ Reference find_entry(Region& region, Reference transaction, std::string_view pat
 
 Reference peek(Region& region, Reference transaction, std::string_view path)
 {
-    if (transaction == 0)
-        return find_exact(region, path);
-    const Reference entry = find_entry(region, transaction, path);
-    const uint8_t flags = entry != 0 ? region.record(entry).flags : uint8_t{0};
-    if ((flags & STORE_ENTRY_WRITTEN) != 0)
-        return entry;
-    if ((flags & STORE_ENTRY_REMOVED) != 0 || is_hidden(region, transaction, path))
-        return 0;
-    return find_exact(region, path);
+    return peek_behind(region, transaction, transaction != 0 ? find_entry(region, transaction, path) : 0, path);
 }
 
 Error note(Region& region, store_client& client, Reference transaction, std::string_view path)
 {
-    Reference cell = 0;
-    return transaction != 0 ? entry_for(region, client, transaction, path, cell) : 0;
+    Reference entry = 0;
+    return transaction != 0 ? entry_for(region, client, transaction, path, entry) : 0;
+}
+
+Error note_and_peek(Region& region, store_client& client, Reference transaction, std::string_view path, Reference& record)
+{
+    Reference entry = 0;
+    if (const Error error = transaction != 0 ? entry_for(region, client, transaction, path, entry) : 0)
+        return error;
+    record = peek_behind(region, transaction, entry, path);
+    return 0;
 }
 
 Error write_in(Region& region, store_client& client, Reference transaction, std::string_view path,

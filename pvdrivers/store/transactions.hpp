@@ -22,6 +22,9 @@ void drop_transaction(Region& region, store_client& client, Reference transactio
 [[nodiscard]] Reference peek(Region& region, Reference transaction, std::string_view path);
 // Notes what the transaction saw at a path, for the check at its end. ENOSPC, ENOMEM.
 [[nodiscard]] Error note(Region& region, store_client& client, Reference transaction, std::string_view path);
+// Both at once.
+[[nodiscard]] Error note_and_peek(Region& region, store_client& client, Reference transaction, std::string_view path,
+                                  Reference& record);
 [[nodiscard]] Error write_in(Region& region, store_client& client, Reference transaction, std::string_view path,
                              std::span<const Permission> permissions, std::string_view value);
 [[nodiscard]] Error remove_in(Region& region, store_client& client, Reference transaction, std::string_view path);

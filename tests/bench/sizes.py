@@ -5,11 +5,14 @@ has, and the lines of code in ring 0."""
 import glob
 import os
 import re
+import subprocess
 
 from plans import REPOSITORY
 
 IMAGE_AT_MOST = 768 << 10
 RING0_LINES_AT_MOST = 15_000
+HELLO_AT_MOST = 48 << 10
+STORE_AT_MOST = 64 << 10
 BOX_BYTES = 512 << 20
 
 
@@ -44,6 +47,12 @@ def image_bytes(folder):
     return os.path.getsize(os.path.join(folder, "bulkhead.elf")) - (int(end, 16) - int(first, 16))
 
 
+def read_only_bytes(program):
+    listing = subprocess.run(["size", "-A", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    sections = dict(re.findall(r"^(\.\S+)\s+(\d+)", listing, re.M))
+    return int(sections[".text"]) + int(sections[".rodata"])
+
+
 def held_outside(runs):
     """Of a box of 512 MiB with one partition: (bytes that are neither the partition's nor free,
     bytes that the image's payloads take of them, the partition's bytes)."""
@@ -62,4 +71,7 @@ def report_sizes(report, runs):
     report.head("Sizes")
     report.row("image without guests' kernels, bytes", image_bytes(folder), IMAGE_AT_MOST)
     report.row("memory outside partitions, bytes", held, (8 << 20) + partition_bytes * 6 // 1000)
+    programs = os.path.join(runs.build, "pvdrivers")
+    report.row("hello.elf, bytes", os.path.getsize(os.path.join(programs, "hello.elf")), HELLO_AT_MOST)
+    report.row("store, code and read-only data, bytes", read_only_bytes(os.path.join(programs, "store.debug")), STORE_AT_MOST)
     report.row("ring 0, lines of code", ring0_lines(), RING0_LINES_AT_MOST)

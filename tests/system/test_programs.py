@@ -72,6 +72,21 @@ def vectors(context):
             box[name].expect(r"^ok: AVX registers", r"^PASS", never=[r"^FAIL"])
 
 
+@test("a program uses the store, and goes on when the store or it itself restarts")
+def store_client(context):
+    partitions = {"client": test_program(context, "store_client", store="default"),
+                  "alone": test_program(context, "store_client")}
+    with context.start(partitions, memory="256M", cpus=2) as box:
+        box["alone"].expect(r"^no store: ENODEV")
+        box["client"].expect(r"^I am client", r"^children: alpha beta", r"^round 3, [1-9]\d* events", never=[r"^FAIL"])
+        box.monitor()
+        box.command("part store kill", r"store: ")
+        box.command("part client restart", r"client: ")
+        box.key("0")
+        box["core"].expect(r"store: runs \(life 2\b", r"client: runs \(life 2\b")
+        box["client"].expect(r"^I am client", r"^round 3, [1-9]\d* events", never=[r"^FAIL"])
+
+
 MISTAKES = {
     "null": r"vCPU 0: page fault \(#PF\): write at 0, at or near the null pointer",
     "null-read": r"page fault \(#PF\): read at 0x8, at or near the null pointer",

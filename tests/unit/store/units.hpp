@@ -6,6 +6,7 @@
 #include "pvdrivers/store/check.cpp"
 #include "pvdrivers/store/node_list.cpp"
 #include "pvdrivers/store/node_requests.cpp"
+#include "pvdrivers/store/number.cpp"
 #include "pvdrivers/store/other_requests.cpp"
 #include "pvdrivers/store/path.cpp"
 #include "pvdrivers/store/permissions.cpp"

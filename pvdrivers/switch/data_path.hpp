@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The turns of the switch: takes frames from the cards that have some, in batches and in turn, lets the
+// bridge decide, carries the copies out and answers.
+#pragma once
+
+#include "pvdrivers/switch/batch.hpp"
+#include "pvdrivers/switch/bridge.hpp"
+#include "pvdrivers/switch/vif.hpp"
+
+#include <optional>
+
+namespace bulkhead::net {
+
+class DataPath {
+public:
+    explicit DataPath(Journal& journal) : journal_(journal) {}
+    [[nodiscard]] Result<> open() { return headers_.open(); }
+    void add(Vif& vif) { vifs_[vif_count_++] = &vif; }
+    [[nodiscard]] std::span<Vif* const> vifs() const { return {vifs_.data(), vif_count_}; }
+
+    // What events say.
+    static void sender_has_frames(Queue& queue) { queue.is_ready = true; }
+    void receiver_has_room(const RxQueue& ring);
+    // Before a card's queues are taken away.
+    void forget(const Vif& vif);
+
+    // One batch of each card that has frames. False if there was nothing to do.
+    bool turn();
+    // When a waiting sender is to be looked at, if no event comes before.
+    [[nodiscard]] std::optional<Time> next_deadline() const;
+    // Senders whose time has come.
+    void resume(Time now);
+
+    // For ports that bring frames of their own: between forward() calls of the bridge and its finish().
+    Copies copies;
+
+private:
+    void serve(Vif& vif, Queue& queue);
+    [[nodiscard]] bool forward_all(Vif& vif, Queue& queue, uint32_t& done);
+    void wait_for_room(Queue& queue);
+    void end_wait(Queue& queue, Time now);
+
+    Journal& journal_;
+    HeaderStore headers_;
+    Batch batch_;
+    size_t vif_count_ = 0;
+    size_t first_ = 0;
+    uint32_t waiting_for_room_ = 0;     // senders
+    std::array<Vif*, most_vifs> vifs_{};
+};
+
+}  // namespace bulkhead::net
