@@ -52,7 +52,7 @@ bool DataPath::forward_all(Vif& vif, Queue& queue, uint32_t& done)
         Frame& frame = batch_.frame[packet.frame];
         if (is_limited && !vif.rate.is_open(now)) {
             vif.counters.add(Counter::rate_waits);
-            queue.resume = vif.rate.opens_at();
+            begin_wait(queue, vif.rate.opens_at());
             return false;
         }
         if (frame.failed || !vif.admits(frame, now)) [[unlikely]] {
@@ -112,17 +112,26 @@ void DataPath::wait_for_room(Queue& queue)
     const Time now = Clock::now();
     queue.waits_for = full_ring;
     queue.waits_since = now;
-    queue.resume = now + full_ring->patience(now);
     ++waiting_for_room_;
+    begin_wait(queue, now + full_ring->patience(now));
+}
+
+void DataPath::begin_wait(Queue& queue, Time until)
+{
+    queue.resume = until;
+    ++waiting_;
 }
 
 void DataPath::end_wait(Queue& queue, Time now)
 {
+    if (!waits(queue))
+        return;
     if (queue.waits_for != nullptr) {
         queue.waits_for->has_waited(now - queue.waits_since);
         queue.waits_for = nullptr;
         --waiting_for_room_;
     }
+    --waiting_;
     queue.resume = {};
 }
 
@@ -150,6 +159,8 @@ void DataPath::forget(const Vif& vif)
 std::optional<Time> DataPath::next_deadline() const
 {
     std::optional<Time> next;
+    if (waiting_ == 0)
+        return next;
     for_each_queue(vifs(), [&](const Queue& queue) {
         if (waits(queue) && (!next || queue.resume < *next))
             next = queue.resume;

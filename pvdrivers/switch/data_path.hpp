@@ -30,6 +30,11 @@ public:
     [[nodiscard]] std::optional<Time> next_deadline() const;
     // Senders whose time has come.
     void resume(Time now);
+    void resume_due()
+    {
+        if (waiting_ != 0)
+            resume(Clock::now());
+    }
 
     // For ports that bring frames of their own: between forward() calls of the bridge and its finish().
     Copies copies;
@@ -38,6 +43,7 @@ private:
     void serve(Vif& vif, Queue& queue);
     [[nodiscard]] bool forward_all(Vif& vif, Queue& queue, uint32_t& done);
     void wait_for_room(Queue& queue);
+    void begin_wait(Queue& queue, Time until);
     void end_wait(Queue& queue, Time now);
 
     Journal& journal_;
@@ -45,7 +51,8 @@ private:
     Batch batch_;
     size_t vif_count_ = 0;
     size_t first_ = 0;
-    uint32_t waiting_for_room_ = 0;     // senders
+    uint32_t waiting_ = 0;              // senders that wait
+    uint32_t waiting_for_room_ = 0;     // of them for a receiver
     std::array<Vif*, most_vifs> vifs_{};
 };
 

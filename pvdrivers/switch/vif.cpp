@@ -202,6 +202,11 @@ void Vif::cut_off(const char* reason)
 {
     counters.add(Counter::cut_off);
     print("%.*s is cut off: %s\n", static_cast<int>(name.size()), name.data(), reason);
+    // Its events would cost time still.
+    for (const Queue* queue : active()) {
+        mask(queue->tx_event);
+        mask(queue->rx_event);
+    }
     disconnect();
     was_cut_off_ = true;
 }

@@ -27,8 +27,11 @@ struct VifPlan {
     uint64_t storm_frames_per_second = 0;
 };
 
+class DataPath;
+
 // One of a card's queues. It exists while the card is connected.
 struct Queue {
+    DataPath* path = nullptr;
     TxQueue tx;
     RxQueue rx;
     bulkhead::Port tx_event{};

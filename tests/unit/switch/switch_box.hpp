@@ -94,6 +94,8 @@ Result<> notify(Port port)
     return {};
 }
 
+void mask(Port) {}
+
 Result<std::span<std::byte>> allocate_pages(size_t count)
 {
     auto* pages = static_cast<std::byte*>(std::aligned_alloc(page_bytes, count * page_bytes));
