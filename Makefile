@@ -342,6 +342,7 @@ $(DEPS)/setup/clang: ci/setup
 LWIP_FUZZERS := $(filter $(B)/fuzz/fuzz_net_%,$(FUZZ_TARGETS))
 $(LWIP_FUZZERS): $(LWIP_FUZZ)
 $(LWIP_FUZZERS): PLAN_LIBS += $(LWIP_FUZZ)
+$(LWIP_FUZZERS): FUZZ_CXXFLAGS += -isystem tests/fuzz/clang -U__cpp_concepts -D__cpp_concepts=201907L
 
 $(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
 	@mkdir -p $(@D)

@@ -23,7 +23,6 @@ namespace {
 
 SipKey secret;
 uint64_t drawn;         // numbers given out so far
-bool by_hand;
 
 uint64_t ticks()
 {
@@ -73,22 +72,11 @@ void start_network()
     poll_network();
 }
 
-Time next_network_timer()
-{
-    return Clock::now() + std::chrono::milliseconds(std::min<uint32_t>(sys_timeouts_sleeptime(), 1000));
-}
-
 void poll_network()
 {
     sys_check_timeouts();
-    if (!by_hand)
-        timer().start(next_network_timer());
-}
-
-void poll_network_by_hand()
-{
-    by_hand = true;
-    timer().stop();
+    const uint32_t pause_ms = std::min<uint32_t>(sys_timeouts_sleeptime(), 1000);
+    timer().start(Clock::now() + std::chrono::milliseconds(pause_ms));
 }
 
 }  // namespace bulkhead::net

@@ -15,11 +15,4 @@ void start_network();
 // shorter delays exact.
 void poll_network();
 
-// No timer of lwIP runs before this time; it is not the program's duty to look.
-[[nodiscard]] Time next_network_timer();
-
-// For a program that must choose the time itself, such as a control loop: from now on lwIP's timers run
-// in poll_network() only.
-void poll_network_by_hand();
-
 }  // namespace bulkhead::net

@@ -21,8 +21,8 @@
 #define MEMP_NUM_PBUF                   64
 #define MEMP_NUM_RAW_PCB                4
 #define MEMP_NUM_UDP_PCB                12
-#define MEMP_NUM_TCP_PCB                24
-#define MEMP_NUM_TCP_PCB_LISTEN         8
+#define MEMP_NUM_TCP_PCB                16
+#define MEMP_NUM_TCP_PCB_LISTEN         16
 #define MEMP_NUM_TCP_SEG                256
 #define MEMP_NUM_REASSDATA              4
 #define MEMP_NUM_FRAG_PBUF              32
@@ -88,10 +88,9 @@
 #define TCP_LISTEN_BACKLOG              1
 #define TCP_DEFAULT_LISTEN_BACKLOG      8
 #define TCP_QUEUE_OOSEQ                 1
-#define TCP_OOSEQ_MAX_PBUFS             32
+#define TCP_OOSEQ_MAX_PBUFS             8
 #define LWIP_TCP_KEEPALIVE              1
 #define LWIP_TCP_TIMESTAMPS             0
-#define SO_REUSE                        1
 #define LWIP_CHKSUM_ALGORITHM           3
 
 /* --- Names --- */
@@ -102,10 +101,7 @@
 #define LWIP_CHECKSUM_CTRL_PER_NETIF    1
 #define LWIP_CHECKSUM_ON_COPY           0
 
-#define LWIP_STATS                      1
-#define LWIP_STATS_LARGE                1
-#define LWIP_STATS_DISPLAY              0
-#define MIB2_STATS                      0
+#define LWIP_STATS                      0
 #define LWIP_DEBUG                      0
 
 #define LWIP_HOOK_FILENAME              "hooks.h"

@@ -6,40 +6,16 @@
 #include "pvdrivers/runtime/errors.cpp"
 
 #include "tests/unit/store/store_box.hpp"
+#include "tests/unit/store/test_link.hpp"
 #include "tests/unit/store/units.hpp"
 
 #include <CppUTest/TestHarness.h>
-
-#include <functional>
 
 namespace {
 
 using namespace bulkhead;
 using bulkhead::store::StoreBox;
 using namespace std::string_literals;
-
-class TestLink final : public StoreLink {
-public:
-    explicit TestLink(xenstore_domain_interface& ring) : StoreLink(ring) {}
-    void notify() override { ++notifications; }
-    bool wait(Time deadline) override
-    {
-        const uint32_t before = ring().req_cons + ring().rsp_prod + ring().connection;
-        if (answer)
-            answer();
-        if (ring().req_cons + ring().rsp_prod + ring().connection != before)
-            return true;
-        time = deadline;
-        return false;
-    }
-    Time now() override { return time; }
-    void deliver_soon() override { deliver_wanted = true; }
-
-    std::function<void()> answer;       // the store works
-    Time time{};
-    unsigned notifications = 0;
-    bool deliver_wanted = false;
-};
 
 template <class T>
 std::string error(const Result<T>& result)
