@@ -73,6 +73,8 @@
 #define LWIP_IPV6_FORWARD               0
 #define LWIP_IPV6_REASS                 1
 #define LWIP_IPV6_FRAG                  1
+/* What lwIP keeps of a fragment has pointers of 64 bits, which do not fit into the fragment's own header. */
+#define IPV6_FRAG_COPYHEADER            1
 #define LWIP_IPV6_DHCP6                 0
 #define LWIP_IPV6_NUM_ADDRESSES         4
 #define LWIP_ND6_NUM_NEIGHBORS          24
