@@ -109,6 +109,8 @@ $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp)))
 # part of a back trace is short.
 STORE_BOUND := 65536
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
+# No frame of a partition waits for the pages that the switch shows of itself.
+$(B)/pvdrivers/switch/host/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # What a program runs at its start, or when it ends, only.
 $(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start traps): PVDRIVERS_CODE += -Os
 

@@ -31,14 +31,14 @@ enum class PortKind : uint8_t { vif, uplink, host };
 // One port of a network's bridge: a partition's card, the box's own card, or the switch's own host.
 struct PortFigures {
     PortKind kind = PortKind::vif;
-    std::string_view name;          // "gateway/0", "uplink", "host"
-    std::string_view network;
-    std::string_view state;         // one or two words: "connected", "waiting", "closing", "cut off", "link up"
+    std::string_view name{};          // "gateway/0", "uplink", "host"
+    std::string_view network{};
+    std::string_view state{};         // one or two words: "connected", "waiting", "closing", "cut off", "link up"
     bool up = false;                // frames can pass now
     MacBytes mac{};
-    Traffic in;                     // accepted from the port
-    Traffic out;                    // delivered to it
-    std::span<const uint64_t> counters;     // one for each of Figures::counter_names()
+    Traffic in{};                     // accepted from the port
+    Traffic out{};                    // delivered to it
+    std::span<const uint64_t> counters{};     // one for each of Figures::counter_names()
 
     // vif
     uint16_t domain = 0;
@@ -48,13 +48,13 @@ struct PortFigures {
     bool isolated = false;
     uint64_t rate_bytes_per_second = 0;     // 0: no limit
     // uplink
-    std::string_view driver;        // "e1000e"; empty: no card
-    std::string_view device;        // "00:03.0 8086:10d3", or what was looked for
+    std::string_view driver{};        // "e1000e"; empty: no card
+    std::string_view device{};        // "00:03.0 8086:10d3", or what was looked for
     uint32_t link_mbits = 0;
 };
 
 struct NetworkFigures {
-    std::string_view name;
+    std::string_view name{};
     uint16_t mtu = 1500;
     uint32_t fdb_entries = 0;
     uint32_t fdb_limit = 0;
@@ -62,8 +62,8 @@ struct NetworkFigures {
 
 // One learned or fixed address of a forwarding table.
 struct FdbFigures {
-    std::string_view network;
-    std::string_view port;          // PortFigures::name
+    std::string_view network{};
+    std::string_view port{};          // PortFigures::name
     MacBytes mac{};
     uint16_t vlan = 0;
     bool fixed = false;             // from the plan; does not age

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "pvdrivers/switch/figures.hpp"
+#include "pvdrivers/switch/host/box.hpp"
 
 #include <bulkhead/result.hpp>
 #include <bulkhead/slice.hpp>
@@ -13,14 +14,17 @@ struct netif;
 
 namespace bulkhead::net {
 
-// Once in the program, after lwIP has been started and before the first frame.
-void start_hosts(const Figures& figures);
+inline constexpr size_t most_hosts = 8;
+
+// Once in the program, after lwIP has been started and before the first frame. Both must live for ever.
+void start_hosts(const Figures& figures, const Box& box);
 
 // For each network of the slice, in any order. The caller has added the netif (netif_add_noaddr) with
 // its hwaddr, mtu, linkoutput, output = etharp_output, output_ip6 = ethip6_output, input =
 // netif_input, the flags BROADCAST, ETHARP, ETHERNET, IGMP and MLD6, and set it and its link up; it
 // must live for ever. A network without address and ipv6 gets no host: then nothing is done.
-// XEN_EINVAL: a property cannot be used, which the console says; XEN_ENOSPC: too many networks.
+// XEN_EINVAL: a property cannot be used; XEN_ENOSPC: too many networks; XEN_ENOMEM: lwIP has no
+// memory for it. The console has been told.
 Result<> add_host(netif& card, SliceNode network);
 
 }  // namespace bulkhead::net
