@@ -103,7 +103,7 @@ endef
 $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
 $(eval $(call program,plc,pvdrivers/plc/plc.cpp))
 $(eval $(call program,store,$(wildcard pvdrivers/store/*.cpp)))
-$(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp)))
+$(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/nic/*.cpp)))
 
 # Code and read-only data of the store, runtime included, have a bound. Without frame pointers its own
 # part of a back trace is short.

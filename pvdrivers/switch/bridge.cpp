@@ -73,7 +73,8 @@ Verdict Bridge::forward(Frame& frame, Copies& copies)
     }
     if (!may_pass(frame, *to)) [[unlikely]]
         return Verdict::dropped;
-    return offer(*to, frame, copies, true);
+    // Only partitions keep their frames.
+    return offer(*to, frame, copies, frame.from->kind == PortKind::vif);
 }
 
 Verdict Bridge::flood(Frame& frame, Copies& copies)

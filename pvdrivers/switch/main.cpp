@@ -5,6 +5,7 @@
 #include "pvdrivers/abi/bulkhead.h"
 #include "pvdrivers/abi/hypercall.hpp"
 #include "pvdrivers/switch/handshake.hpp"
+#include "pvdrivers/switch/uplinks.hpp"
 
 #include <bulkhead/console.hpp>
 #include <bulkhead/events.hpp>
@@ -28,7 +29,9 @@ std::array<net::Bridge*, most_networks> bridges;
 size_t bridge_count = 0;
 std::array<net::Handshake*, net::most_vifs> handshakes;
 size_t vif_count = 0;
+// Made by main(), since nothing runs before it.
 alignas(net::DataPath) std::byte data_path_bytes[sizeof(net::DataPath)];
+alignas(net::Uplinks) std::byte uplinks_bytes[sizeof(net::Uplinks)];
 
 // The core's page of states; each entry is read at once.
 const uint64_t* states = nullptr;
@@ -91,7 +94,7 @@ net::Bridge* find_bridge(std::string_view name)
     return nullptr;
 }
 
-void read_networks()
+void read_networks(net::Uplinks& uplinks)
 {
     for (SliceNode node = slice().child("networks").first_child(); node; node = node.next_sibling()) {
         auto* bridge = bridge_count < bridges.size() ? new (std::nothrow) net::Bridge : nullptr;
@@ -100,7 +103,9 @@ void read_networks()
         bridge->name = node.name();
         bridge->mtu = static_cast<uint16_t>(node.number("mtu", 1500));
         bridges[bridge_count++] = bridge;
+        uplinks.add(node, *bridge);
     }
+    uplinks.start();
 }
 
 net::VifPlan plan_of(SliceNode node, const net::Bridge& bridge)
@@ -163,13 +168,15 @@ int main()
     const auto store = Store::open();
     if (!store)
         crash("the store: %s", name_of(store.error()));
-    read_networks();
+    auto& uplinks = *new (uplinks_bytes) net::Uplinks;
+    read_networks(uplinks);
     read_vifs(path, journal, **store);
     map_states();
     for (;;) {
         if (std::exchange(lives_changed, false))
             follow_lives();
-        if (path.turn()) {
+        const bool more_outside = uplinks.serve(path.copies);
+        if (path.turn() || more_outside) {
             dispatch_events();
             continue;
         }
