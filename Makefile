@@ -60,7 +60,7 @@ DEPENDENCIES  = -MMD -MP -MF $@.d
 LWIP_OPTIONS  := $(wildcard pvdrivers/net/lwip/*.h pvdrivers/net/lwip/*/*.h)
 LWIP_HOST     := $(B)/host-lwip/liblwip.a
 LWIP_FUZZ     := $(B)/fuzz-lwip/liblwip.a
-LWIP_INCLUDES := -isystem $(DEPS)/src/lwip/src/include -isystem pvdrivers/net/lwip
+LWIP_INCLUDES := -isystem $(DEPS)/src/lwip/src/include -isystem pvdrivers/net/lwip -Ipvdrivers/net/include
 
 # The same for C, C++ and assembly in ring 0. No byte of glibc is visible.
 RING0_INCLUDES = -nostdinc -isystem platform/x86/libc/include -isystem platform/libstdcxx \

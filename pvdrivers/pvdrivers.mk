@@ -66,10 +66,15 @@ LWIP_SOURCES := $(addprefix core/,init def inet_chksum ip mem memp netif pbuf ra
 LWIP_PORT     = $(wildcard pvdrivers/net/*.cpp)
 LWIP_LIBRARY := $(B)/pvdrivers/liblwip.a
 
+# Small, but for what touches each byte.
+LWIP_CODE := -Os -fomit-frame-pointer
+$(patsubst %,$(B)/pvdrivers/lwip/core/%.o,inet_chksum pbuf): LWIP_CODE :=
+$(patsubst %,$(B)/pvdrivers/net/%.cpp.o,card netfront pages stack) $(B)/pvdrivers/plc/publish.cpp.o: PVDRIVERS_CODE += -Os
+
 $(B)/pvdrivers/lwip/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk $(LWIP_OPTIONS) | $(PVDRIVERS_LIBC)
 	@mkdir -p $(@D)
 	$(call say,PVCC,lwip $*.c)
-	$(Q)$(CC) $(PVDRIVERS_CFLAGS) -fno-strict-aliasing -w -c $(DEPS)/src/lwip/src/$*.c -o $@
+	$(Q)$(CC) $(PVDRIVERS_CFLAGS) $(LWIP_CODE) -fno-strict-aliasing -w -c $(DEPS)/src/lwip/src/$*.c -o $@
 
 $(B)/host-lwip/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk $(LWIP_OPTIONS)
 	@mkdir -p $(@D)
@@ -101,7 +106,7 @@ $(B)/pvdrivers/$(1).debug: $(patsubst %,$(B)/%.o,$(2)) $(3)
 endef
 
 $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
-$(eval $(call program,plc,pvdrivers/plc/plc.cpp))
+$(eval $(call program,plc,$(wildcard pvdrivers/plc/*.cpp),$(LWIP_LIBRARY)))
 $(eval $(call program,store,$(wildcard pvdrivers/store/*.cpp)))
 $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/nic/*.cpp)))
 
@@ -112,10 +117,11 @@ $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-s
 # No frame of a partition waits for the pages that the switch shows of itself.
 $(B)/pvdrivers/switch/host/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # What a program runs at its start, or when it ends, only.
-$(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start traps): PVDRIVERS_CODE += -Os
+$(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start store store_link store_ring traps): PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
-PROGRAM_TESTS := runtime_checks misbehave image_reader store_client
+PROGRAM_TESTS := runtime_checks misbehave image_reader store_client net_client
+$(B)/tests/programs/net_client.debug: $(LWIP_LIBRARY)
 $(B)/tests/programs/runtime_checks.debug: $(B)/tests/programs/vectors.cpp.o
 
 $(B)/tests/programs/%.cpp.o: tests/programs/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
@@ -147,13 +153,17 @@ programs: $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
 .PHONY: sdk
 #: make sdk O=dir    what a bare-metal program outside of this tree is built with
-sdk: $(RUNTIME) $(PVDRIVERS_LIBC)
+sdk: $(RUNTIME) $(PVDRIVERS_LIBC) $(LWIP_LIBRARY)
 	@case '$(origin O)' in command*|environment*) ;; *) echo 'make sdk O=dir: name the folder to write to' >&2; exit 1;; esac
 	$(call say,SDK,$(O))
 	$(Q)rm -rf $(O)/include $(O)/lib $(O)/template && mkdir -p $(O)/include $(O)/lib
 	$(Q)cp -r pvdrivers/runtime/include/bulkhead platform/libstdcxx $(O)/include/
+	$(Q)cp pvdrivers/net/include/bulkhead/*.hpp $(O)/include/bulkhead/
+	$(Q)cp -r $(DEPS)/src/lwip/src/include/lwip $(DEPS)/src/lwip/src/include/netif \
+	    pvdrivers/net/lwip/lwipopts.h pvdrivers/net/lwip/arch $(O)/include/
 	$(Q)cp -rL $(DEPS)/include/xen $(O)/include/
 	$(Q)cp -r $(B)/newlib/include $(O)/include/newlib
+	$(Q)cp $(LWIP_LIBRARY) $(O)/lib/ && cp $(DEPS)/src/lwip/COPYING $(O)/lib/COPYING.lwip
 	$(Q)cp $(RUNTIME) $(B)/newlib/lib/libc.a $(B)/newlib/lib/libm.a $(DEPS)/src/newlib/COPYING.NEWLIB $(O)/lib/
 	$(Q)cp pvdrivers/runtime/runtime.lds $(O)/lib/bulkhead.lds
 	$(Q)cp -r pvdrivers/template $(O)/

@@ -89,7 +89,7 @@ void Netfront::notify_tx()
 // NETTXF_csum_blank wants it, and whoever needs the whole one computes it. Gives the flags.
 uint16_t Netfront::finish_checksum(std::byte* headers, size_t bytes) const
 {
-    if (!offloads_tcp_ || bytes < ethernet_bytes + IP6_HLEN + TCP_HLEN)
+    if (!offloads_tcp_ || bytes < ethernet_bytes + IP_HLEN)
         return 0;
     std::byte* ip = headers + ethernet_bytes;
     std::byte* tcp;
@@ -110,7 +110,7 @@ uint16_t Netfront::finish_checksum(std::byte* headers, size_t bytes) const
     } else {
         return 0;
     }
-    if (tcp + TCP_HLEN > headers + bytes)
+    if (tcp + TCP_HLEN > headers + bytes)       // lwIP makes no such frame
         return 0;
     uint32_t sum = IP_PROTO_TCP + payload;
     for (size_t i = 0; i < address_bytes; i += 2)

@@ -2,9 +2,11 @@
 // A control loop at a fixed rate, and the standing measure of how well partitions are kept apart in
 // time: each second it prints how late its wake-ups were and how many deadlines it missed.
 // Its config node: rate (Hz, 1000), deadline (us after the release by which a cycle's outputs are to be
-// written, half of the period), cycles (0: for ever). How urgent it is says the partition's `priority`.
+// written, half of the period), cycles (0: for ever), and what publish.cpp reads. How urgent it is says the
+// partition's `priority`.
 #include "pvdrivers/plc/jitter.hpp"
 #include "pvdrivers/plc/process_image.hpp"
+#include "pvdrivers/plc/publish.hpp"
 #include "pvdrivers/plc/tank.hpp"
 
 #include <bulkhead/console.hpp>
@@ -181,6 +183,18 @@ private:
         });
         if (shared_image())
             shared_image()->ring();
+        plc::shown_figures.show({.cycle = cycle_,
+                             .missed = missed_,
+                             .rate_hz = settings_.rate_hz,
+                             .deadline_us = static_cast<uint64_t>(settings_.deadline.count()) / 1000,
+                             .min_ns = jitter_.min_ns(),
+                             .mean_ns = jitter_.mean_ns(),
+                             .per_mille_999_ns = jitter_.per_mille_ns(999),
+                             .max_ns = jitter_.max_ns(),
+                             .level_um = image_.level_um,
+                             .setpoint_um = image_.setpoint_um,
+                             .valve_per_mille = image_.valve_per_mille,
+                             .histogram = jitter_.histogram()});
         report_.begin(jitter_, missed_, cycle_);
         jitter_.clear();
     }
@@ -204,6 +218,7 @@ int main()
     ProcessImage& image = open_image();
     print("control loop at %lu Hz, deadline %ld us\n", settings.rate_hz,
           static_cast<long>(settings.deadline.count() / 1000));
+    plc::start_publishing();
     static Loop loop(settings, image);
     loop.run();
     print("%lu cycles done, %lu deadlines missed, level %d um\n", settings.cycles, loop.missed(), image.level_um);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Rules for programs outside of Bulkhead's tree: `include sdk/sdk.mk`, then NAME.elf is made of NAME.cpp
 # with the system's own g++. Further sources: `NAME.debug: other.o`. Libraries: `NAME.debug: libmine.a`.
+# Sockets: `NAME.debug: $(BULKHEAD_NETWORK)`.
 
 BULKHEAD_SDK     := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 CXX              := g++
@@ -23,6 +24,7 @@ BULKHEAD_CXXFLAGS := -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rtti
 BULKHEAD_LDFLAGS  := -nostdlib -static -no-pie -Wl,--nmagic -Wl,-z,noexecstack -Wl,--gc-sections \
     -Wl,--build-id=none -Wl,--fatal-warnings -Wl,-T,$(BULKHEAD_SDK)/lib/bulkhead.lds
 BULKHEAD_LIBRARIES := $(BULKHEAD_SDK)/lib/libbulkhead.a
+BULKHEAD_NETWORK   := $(BULKHEAD_SDK)/lib/liblwip.a
 
 %.o: %.cpp
 	$(CXX) $(BULKHEAD_FLAGS) $(BULKHEAD_CXXFLAGS) $(CXXFLAGS) -c $< -o $@
