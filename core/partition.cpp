@@ -90,11 +90,22 @@ const char* take_any_memory(Partition& partition)
     return nullptr;
 }
 
+// Devices know machine addresses only.
+const char* check_dma_memory(const Partition& partition)
+{
+    const plan::Partition& plan = *partition.plan;
+    const bool in_a_row = plan.dma_frames == 0 ||
+                          initial_run(partition.memory, Pfn(plan.dma_pfn), plan.dma_frames).count == plan.dma_frames;
+    return in_a_row ? nullptr : reason("its %lu KiB for devices do not lie in one piece of this box's memory",
+                                       static_cast<unsigned long>(plan.dma_frames << (page_shift - 10)));
+}
+
 const char* take_memory(const plan::Header& header, Partition& partition)
 {
     partition.memory.max_frames = partition.plan->max_frames;
     const auto wanted = plan::table<plan::MemoryRange>(header, partition.plan->ranges);
-    return wanted.empty() ? take_any_memory(partition) : take_fixed_memory(partition, wanted);
+    const char* missing = wanted.empty() ? take_any_memory(partition) : take_fixed_memory(partition, wanted);
+    return missing != nullptr ? missing : check_dma_memory(partition);
 }
 
 void make_vcpu(Partition& partition, Vcpu& vcpu, uint16_t number)

@@ -12,7 +12,7 @@
 namespace bulkhead::plan {
 
 inline constexpr uint64_t magic = 0x314e414c50484242;  // "BBHPLAN1"
-inline constexpr uint32_t version = 2;
+inline constexpr uint32_t version = 3;
 inline constexpr uint32_t max_partitions = 64;
 inline constexpr uint32_t max_cpus = 64;
 inline constexpr uint32_t max_vcpus = 32;  // per partition: XEN_LEGACY_MAX_VCPUS
@@ -25,6 +25,10 @@ inline constexpr uint32_t max_services = 8;
 inline constexpr uint32_t first_shared_grant = 8;  // GNTTAB_NR_RESERVED_ENTRIES
 inline constexpr uint32_t max_shared_regions = 64;
 inline constexpr uint64_t max_shared_frames = 4096;  // of all regions together
+inline constexpr uint32_t max_networks = 16;
+inline constexpr uint32_t max_vifs = 64;           // of all partitions together
+inline constexpr uint32_t max_devices = 16;
+inline constexpr uint32_t max_device_ids = 64;   // that one device is matched by
 inline constexpr uint16_t idle_window = 0xffff;  // Window::partition: nobody's
 
 // An array of records, or a text, at `offset` bytes from the header. A text also carries a
@@ -148,9 +152,12 @@ struct Partition {
     uint32_t store_port;                // 0: no store
     uint32_t store_remote_port;         // the store's end of it
     uint16_t store_domain;              // 0: no store
-    std::array<uint8_t, 2> reserved;
+    uint8_t services;                   // bit n: a client of service first_service_domain + n
+    uint8_t reserved;
     uint64_t persistent_pfn;            // of a service: the last frames, which a restart leaves alone
     uint64_t persistent_frames;         // 0: none
+    uint64_t dma_pfn;                   // of a service: frames in a row in machine memory, writable for
+    uint64_t dma_frames;                // ever, which its devices may reach; 0: none
     PvStart pv;
 };
 
@@ -160,6 +167,7 @@ enum PartitionFlag : uint8_t {
     trusted_speculation = 4,
     pv_pins_late = 16,                  // its kernel may load page tables that it has yet to pin: docs/guests.md
     ramdisk_is_slice = 8,               // a device tree that the host tool made, for people to look at
+    may_ask = 32,                       // BULKHEADOP_question
 };
 
 // Memory that several partitions share. It is domain 0's, made and zeroed at start: frame i is its
@@ -176,6 +184,34 @@ struct SharedMember {
     uint16_t partition;                 // index into partitions
     uint8_t writable;
     uint8_t reserved;
+};
+
+// A PCI function that the plan gives to a partition. Which one it is shows on the box: the first by
+// address that fits and that no earlier record took. Partitions number theirs in this order, from 0 on.
+enum class DeviceMatch : uint8_t {
+    any = 0,                            // of the class, with one of the ids
+    address = 1,                        // at this address, whatever it is
+    ids = 2,                            // with one of the ids
+};
+
+struct DeviceId {
+    uint16_t vendor;
+    uint16_t device;
+};
+
+struct Device {
+    DeviceMatch match;
+    uint8_t bus;                        // DeviceMatch::address
+    uint8_t devfn;                      // slot << 3 | function
+    uint8_t base_class;                 // DeviceMatch::any: class and subclass, 02 00 is Ethernet
+    uint8_t sub_class;
+    uint8_t reserved;
+    uint16_t segment;
+    uint16_t partition;                 // index into partitions: who gets it
+    uint16_t number;                    // among the partition's
+    Table ids;                          // of DeviceId
+    Table wanted;                       // text: what the plan asks for, for people
+    Table purpose;                      // text: what for ("network lan0")
 };
 
 // For back traces: function starts, ascending, and their names.
@@ -201,6 +237,7 @@ struct Header {
     Table windows;                      // of Window, grouped by CPU, in order
     Table symbols;                      // of Symbol
     Table shared_regions;               // of SharedRegion
+    Table devices;                      // of Device
     uint32_t slot_health_s;             // when the image reports itself healthy to the selector of slots
     uint32_t reserved;
 };
@@ -216,12 +253,14 @@ static_assert(sizeof(Payload) == 64);
 static_assert(sizeof(Segment) == 24);
 static_assert(sizeof(PvStart) == 152);
 static_assert(sizeof(Window) == 8);
-static_assert(sizeof(Partition) == 376);
-static_assert(offsetof(Partition, pv) == 224);
+static_assert(sizeof(Partition) == 392);
+static_assert(offsetof(Partition, pv) == 240);
 static_assert(sizeof(SharedRegion) == 56);
 static_assert(sizeof(SharedMember) == 4);
 static_assert(sizeof(Symbol) == 16);
-static_assert(sizeof(Header) == 96);
+static_assert(sizeof(DeviceId) == 4);
+static_assert(sizeof(Device) == 36);
+static_assert(sizeof(Header) == 104);
 static_assert(sizeof(Anchor) == 32);
 
 }  // namespace bulkhead::plan

@@ -62,7 +62,7 @@ const char* check_header(const Header& header, uint64_t bytes)
         return "the plan's model or source is outside its tables";
     if (!holds_table<Partition>(header, header.partitions) || !holds_table<Payload>(header, header.payloads) ||
         !holds_table<Window>(header, header.windows) || !holds_table<Symbol>(header, header.symbols) ||
-        !holds_table<SharedRegion>(header, header.shared_regions))
+        !holds_table<SharedRegion>(header, header.shared_regions) || !holds_table<Device>(header, header.devices))
         return "a table of the plan is outside its bounds";
     if (header.partitions.count == 0 || header.partitions.count > max_partitions)
         return "the plan has no partition, or too many";
@@ -150,10 +150,28 @@ const char* check_store(const Plan& plan, size_t index)
     }
     if (!found || partition.store_domain == partition.domain)
         return "a partition's store is no service of the plan";
+    if ((partition.services >> (partition.store_domain - first_service_domain) & 1) == 0)
+        return "a partition is no client of its store";
     for (size_t other = 0; other < index; ++other)
         if (plan.partitions[other].store_domain == partition.store_domain &&
             plan.partitions[other].store_remote_port == partition.store_remote_port)
             return "two partitions have the same port of their store";
+    return nullptr;
+}
+
+// A service is a client of others, never of itself.
+const char* check_services(const Plan& plan, const Partition& partition)
+{
+    for (uint16_t number = 0; number < max_services; ++number) {
+        if ((partition.services >> number & 1) == 0)
+            continue;
+        const auto domain = static_cast<uint16_t>(first_service_domain + number);
+        bool found = false;
+        for (const Partition& other : plan.partitions)
+            found = found || other.domain == domain;
+        if (!found || domain == partition.domain)
+            return "a partition is a client of a service that the plan lacks";
+    }
     return nullptr;
 }
 
@@ -268,6 +286,24 @@ const char* check_persistent(const Plan& plan, const Partition& partition)
     return apart ? nullptr : "a service's persistent frames are not the last ones, or are used at its start";
 }
 
+// In front of the persistent frames, and nothing of the start lies in them.
+const char* check_dma(const Plan& plan, const Partition& partition)
+{
+    const uint64_t first = partition.dma_pfn;
+    if (partition.dma_frames == 0)
+        return nullptr;
+    const PvStart& pv = partition.pv;
+    const uint64_t end = partition.persistent_frames == 0 ? partition.memory_frames : partition.persistent_pfn;
+    bool apart = partition.type == PartitionType::service && inside(first, partition.dma_frames, end) &&
+                 pv.mapped_end_pfn <= first && inside(pv.p2m_pfn, pv.p2m_frames, first) &&
+                 inside(pv.p2m_tables_pfn, pv.p2m_tables_frames, first);
+    if (pv.ramdisk_bytes != 0)
+        apart = apart && inside(pv.ramdisk_pfn, frames_for(pv.ramdisk_bytes), first);
+    for (const Segment& segment : table<Segment>(plan.header, partition.segments))
+        apart = apart && inside(segment.pfn, segment.frames, first);
+    return apart ? nullptr : "a service's frames for devices are outside its memory, or are used at its start";
+}
+
 const char* check_partition(const Plan& plan, size_t index)
 {
     const Partition& partition = plan.partitions[index];
@@ -284,13 +320,17 @@ const char* check_partition(const Plan& plan, size_t index)
         return wrong;
     if (const char* wrong = check_memory(plan, index))
         return wrong;
+    if (const char* wrong = check_services(plan, partition))
+        return wrong;
     if (partition.type != PartitionType::pv && partition.type != PartitionType::service)
         return nullptr;
     if (const char* wrong = check_start(partition))
         return wrong;
     if (const char* wrong = check_store(plan, index))
         return wrong;
-    return check_persistent(plan, partition);
+    if (const char* wrong = check_persistent(plan, partition))
+        return wrong;
+    return check_dma(plan, partition);
 }
 
 const char* check_members(const Plan& plan, const SharedRegion& region)
@@ -325,6 +365,39 @@ const char* check_shared_regions(const Plan& plan)
         if (const char* wrong = check_members(plan, region))
             return wrong;
         frames += region.frames;
+    }
+    return nullptr;
+}
+
+const char* check_device(const Plan& plan, const Device& device)
+{
+    if (device.match > DeviceMatch::ids)
+        return "a device is matched in an unknown way";
+    if (device.partition >= plan.partitions.size() ||
+        plan.partitions[device.partition].type != PartitionType::service)
+        return "a device is given to a partition that is no service";
+    if (device.ids.count > max_device_ids || !holds_table<DeviceId>(plan.header, device.ids))
+        return "a device's ids are outside the tables";
+    if ((device.match == DeviceMatch::address) != (device.ids.count == 0))
+        return "a device's ids and the way to match it do not belong together";
+    if (!holds_text(plan.header, device.wanted) || !holds_text(plan.header, device.purpose))
+        return "a device's text is outside the tables";
+    return nullptr;
+}
+
+const char* check_devices(const Plan& plan)
+{
+    const auto devices = table<Device>(plan.header, plan.header.devices);
+    if (devices.size() > max_devices)
+        return "there are too many devices";
+    for (size_t i = 0; i < devices.size(); ++i) {
+        if (const char* wrong = check_device(plan, devices[i]))
+            return wrong;
+        unsigned number = 0;
+        for (size_t other = 0; other < i; ++other)
+            number += devices[other].partition == devices[i].partition ? 1U : 0U;
+        if (devices[i].number != number)
+            return "a partition's devices are not numbered in order";
     }
     return nullptr;
 }
@@ -375,6 +448,8 @@ const char* check_plan(const Header* header, uint64_t bytes)
     if (const char* wrong = check_windows(plan))
         return wrong;
     if (const char* wrong = check_shared_regions(plan))
+        return wrong;
+    if (const char* wrong = check_devices(plan))
         return wrong;
     return check_symbols(*header);
 }

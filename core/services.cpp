@@ -122,7 +122,7 @@ void note_service_crash(Partition& partition, Nanoseconds now)
     log("%s: crashed %u times in %u s: what its lives have in common is cleared and its clients are restarted",
         partition.name(), region_crashes, static_cast<unsigned>(region_window_ns / 1'000'000'000));
     for (Partition& client : all_partitions()) {
-        if (client.plan->store_domain == partition.plan->domain)
+        if (is_client_of(client, partition))
             request_renewal(client);
     }
 }

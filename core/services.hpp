@@ -13,6 +13,12 @@ namespace bulkhead {
     return partition.plan->type == plan::PartitionType::service;
 }
 
+// Whether the partition lives from what the service does.
+[[nodiscard]] inline bool is_client_of(const Partition& partition, const Partition& service)
+{
+    return (partition.plan->services >> (service.plan->domain - plan::first_service_domain) & 1) != 0;
+}
+
 // The store that serves the partition; null: it has none, or the box has no room for it.
 [[nodiscard]] inline Partition* store_of(const Partition& partition)
 {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "boot/plan/nearest.hpp"
+#include "boot/plan/pci_words.hpp"
 #include "boot/plan/text.hpp"
 
 namespace bulkhead::tool {
@@ -61,6 +62,46 @@ struct Card {
     const Location* at;
 };
 
+void check_policies(const Vif& vif, const Location& at, const NetworkModel& network, Report& report)
+{
+    if (vif.isolated && !has_uplink(network))
+        report.warning(at, sentence("vif is isolated on network ", Quoted{network.name},
+                                    ", which has no uplink: it could talk to nobody"));
+    if (vif.mtu && *vif.mtu > network.mtu.value)
+        report.error(at, sentence("vif has an mtu of ", *vif.mtu, " and network ", Quoted{network.name}, " one of ",
+                                  network.mtu.value, "; at most that is possible"));
+}
+
+// A front end finds its back end by the store.
+void check_front_ends(const SystemModel& system, Report& report)
+{
+    size_t vifs = 0;
+    for (const auto& partition : system.partitions) {
+        const size_t before = vifs;
+        vifs += partition.vifs.value.size();
+        if (vifs > plan::max_vifs && before <= plan::max_vifs)
+            report.error(partition.vifs.at, sentence("the plan has more than ", plan::max_vifs, " vifs up to ",
+                                                     Quoted{partition.name.value}, "; so many are possible together"));
+        if (!partition.vifs.value.empty() && !partition.has_store.value)
+            report.error(partition.vifs.at, sentence("vif needs the store, and ", Quoted{partition.name.value},
+                                                     " has store = \"none\"; leave one of them out"));
+    }
+}
+
+void check_uplinks(const SystemModel& system, Report& report)
+{
+    for (size_t i = 0; i < system.devices.size(); ++i) {
+        const auto& device = system.devices[i];
+        for (size_t j = 0; j < i; ++j) {
+            const auto& other = system.devices[j];
+            if (parse_pci_address(device.wanted) && device.wanted == other.wanted)
+                report.error(device.at, sentence("the card at ", device.wanted, " is the uplink of network ",
+                                                 Quoted{other.network}, " already, at ", to_text(other.at),
+                                                 "; each network has its own"));
+        }
+    }
+}
+
 void check_vifs(const SystemModel& system, Report& report)
 {
     std::vector<std::string_view> networks;
@@ -80,9 +121,11 @@ void check_vifs(const SystemModel& system, Report& report)
                 report.error(at, sentence("vif names no bridge, and the plan has ",
                                           Count{networks.size(), "network"},
                                           "; bridge=NAME names one of networks { }"));
-            else if (std::find(networks.begin(), networks.end(), vif.bridge) == networks.end())
+            else if (const auto found = std::find(networks.begin(), networks.end(), vif.bridge); found == networks.end())
                 report.error(at, sentence("vif names the bridge ", Quoted{vif.bridge}, ", which is not in networks { }; ",
                                           suggestion(vif.bridge, networks, "add it there")));
+            else
+                check_policies(vif, at, system.networks[static_cast<size_t>(found - networks.begin())], report);
         }
     }
 }
@@ -165,6 +208,8 @@ void check_system(const SystemModel& system, Report& report)
     check_names(system, report);
     check_uuids(system, report);
     check_vifs(system, report);
+    check_front_ends(system, report);
+    check_uplinks(system, report);
     check_ranges(system, report);
     check_machine_memory(system, report);
     for (const auto& partition : system.partitions) {

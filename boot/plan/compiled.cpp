@@ -6,9 +6,11 @@
 #include <string_view>
 
 #include "boot/plan/hash.hpp"
+#include "boot/plan/pci_words.hpp"
 #include "boot/plan/services.hpp"
 #include "core/types.hpp"
 #include "pvdrivers/abi/bulkhead.h"
+#include "pvdrivers/abi/network_cards.h"
 
 namespace bulkhead::tool {
 
@@ -60,6 +62,7 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
                                      (model.pv_linear_pt.value ? plan::pv_linear_pt : 0) |
                                      (loaded.kernel != nullptr && loaded.kernel->pins_late() ? plan::pv_pins_late : 0) |
                                      (model.trusted_speculation.value ? plan::trusted_speculation : 0) |
+                                     (is_switch(model) ? plan::may_ask : 0) |
                                      (loaded.slice.empty() ? 0 : plan::ramdisk_is_slice));
     out.domain = model.domain;
     out.vcpus = model.vcpus.value;
@@ -81,6 +84,9 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
         out.store_port = store_port;
         out.store_remote_port = store_remote_port(model);
     }
+    out.services = services_of(model);
+    out.dma_frames = model.dma_frames;
+    out.dma_pfn = model.dma_frames == 0 ? 0 : first_special_frame(model);
     out.persistent_frames = model.persistent_frames;
     out.persistent_pfn = model.persistent_frames == 0 ? 0 : out.memory_frames - model.persistent_frames;
     out.pv = loaded.layout.start;
@@ -116,6 +122,51 @@ std::vector<plan::SharedRegion> regions_of(const SystemModel& system, Tables& ta
         regions.push_back(region);
     }
     return regions;
+}
+
+// Cards that a driver knows.
+std::vector<plan::DeviceId> known_cards()
+{
+#define BULKHEAD_CARD(vendor, device) {vendor, device},
+    return {BULKHEAD_NETWORK_CARDS(BULKHEAD_CARD)};
+#undef BULKHEAD_CARD
+}
+
+plan::Device describe(const DeviceModel& model, uint16_t partition, uint16_t number, Tables& tables)
+{
+    constexpr uint8_t network_class = 2;      // PCI Code and ID Assignment: network controller, Ethernet
+    plan::Device out{};
+    out.match = plan::DeviceMatch::any;
+    out.base_class = network_class;
+    out.partition = partition;
+    out.number = number;
+    std::vector<plan::DeviceId> ids;
+    if (const auto address = parse_pci_address(model.wanted)) {
+        out.match = plan::DeviceMatch::address;
+        out.segment = address->segment;
+        out.bus = address->bus;
+        out.devfn = address->devfn;
+    } else if (const auto id = parse_pci_ids(model.wanted)) {
+        out.match = plan::DeviceMatch::ids;
+        ids = {*id};
+    } else {
+        ids = known_cards();
+    }
+    out.ids = tables.add(ids);
+    out.wanted = tables.add(model.wanted);
+    out.purpose = tables.add("network " + model.network);
+    return out;
+}
+
+// All of them are uplinks today.
+std::vector<plan::Device> devices_of(const SystemModel& system, Tables& tables)
+{
+    const auto owner = std::find_if(system.partitions.begin(), system.partitions.end(), is_switch);
+    std::vector<plan::Device> devices;
+    for (const auto& model : system.devices)
+        devices.push_back(describe(model, static_cast<uint16_t>(owner - system.partitions.begin()),
+                                   static_cast<uint16_t>(devices.size()), tables));
+    return devices;
 }
 
 plan::Table add_symbols(const std::vector<FunctionSymbol>& functions, Tables& tables)
@@ -167,6 +218,7 @@ Bytes compile_plan(const SystemModel& system, const std::vector<LoadedPartition>
     header.partitions = tables.add(partitions);
     header.windows = tables.add(windows_of(system));
     header.shared_regions = tables.add(regions_of(system, tables));
+    header.devices = tables.add(devices_of(system, tables));
     header.symbols = add_symbols(symbols, tables);
     // The payloads' table is the last one, so that its size tells where the first payload begins.
     const uint64_t tables_end = align_up(tables.position(), alignof(plan::Payload)) +

@@ -99,7 +99,18 @@ void dump_partition(const plan::Header& header, const plan::Partition& partition
     if (partition.persistent_frames != 0)
         dump.line("persistent", sentence("frame ", Hex{partition.persistent_pfn}, ", ",
                                          Count{partition.persistent_frames, "frame"}));
+    if (partition.dma_frames != 0)
+        dump.line("dma", sentence("frame ", Hex{partition.dma_pfn}, ", ", Count{partition.dma_frames, "frame"}));
+    if (partition.services != 0)
+        dump.line("services", Hex{partition.services});
     dump_start(partition.pv, dump);
+}
+
+void dump_device(const plan::Header& header, const plan::Device& device, Dump& dump)
+{
+    dump.within("");
+    dump.line("device", sentence(Quoted{plan::text(header, device.wanted)}, " for ", plan::text(header, device.purpose),
+                                 ", partition ", device.partition, ", number ", device.number));
 }
 
 Bytes content_of(const plan::Header& header, const plan::Payload& payload)
@@ -173,6 +184,8 @@ Outcome<std::string> dump_image(View image)
         dump_partition(*header, partition, dump);
     for (const auto& region : plan::table<plan::SharedRegion>(*header, header->shared_regions))
         dump_region(*header, region, dump);
+    for (const auto& device : plan::table<plan::Device>(*header, header->devices))
+        dump_device(*header, device, dump);
     std::string out = dump.take();
     for (const auto& partition : plan::table<plan::Partition>(*header, header->partitions))
         if ((partition.flags & plan::ramdisk_is_slice) != 0)

@@ -67,7 +67,8 @@ private:
                 report_.error(partition.kernel.at,
                               sentence("service ", Quoted{partition.name.value}, ", which partitions need, is not there: ",
                                        path, ' ', known->second.error(), "; --services names the folder with ",
-                                       "the services' programs, and store = \"none\" is a partition without a store"));
+                                       "the services' programs", is_switch(partition) ? "" :
+                                       ", and store = \"none\" is a partition without a store"));
             else
                 refuse_file(partition.kernel, "kernel", path, known->second.error());
             return false;
@@ -129,8 +130,10 @@ private:
     bool lay_out(const PartitionModel& partition, LoadedPartition& loaded)
     {
         const Kernel& kernel = *loaded.kernel;
-        const PvNeeds needs{loaded.ramdisk_bytes, partition.memory_mib.value * frames_per_mib,
-                            is_store_client(partition)};
+        PvNeeds needs{loaded.ramdisk_bytes, partition.memory_mib.value * frames_per_mib, is_store_client(partition)};
+        const uint64_t special = partition.persistent_frames + partition.dma_frames;
+        if (special != 0 && special < needs.memory_frames)
+            needs.mapping_limit = first_special_frame(partition);
         const auto layout = lay_out_pv(kernel, needs);
         const auto least = layout ? least_memory_frames(kernel, needs) : refuse(layout.error());
         if (!least) {
@@ -139,11 +142,11 @@ private:
             return false;
         }
         loaded.layout = *layout;
-        if (layout->used_frames + partition.persistent_frames > needs.memory_frames) {
+        if (layout->used_frames + special > needs.memory_frames) {
             report_.error(partition.memory_mib.at, too_little(partition, loaded, *least));
             return false;
         }
-        const uint64_t left = needs.memory_frames - layout->used_frames - partition.persistent_frames;
+        const uint64_t left = needs.memory_frames - layout->used_frames - special;
         if (kernel.notes.guest_os.starts_with("linux") && left < tight_frames)
             report_.warning(partition.memory_mib.at,
                             sentence("memory leaves ", Size{left << page_shift}, " to ", Quoted{partition.name.value},
@@ -183,7 +186,7 @@ private:
         const uint64_t rest = least - kernel.end_pfn - frames_for(loaded.ramdisk_bytes);
         return sentence("memory is ", partition.memory_mib.value, " MiB, too little for ",
                         Quoted{partition.name.value}, "; at least ",
-                        (least + partition.persistent_frames + frames_per_mib - 1) / frames_per_mib,
+                        (least + partition.persistent_frames + partition.dma_frames + frames_per_mib - 1) / frames_per_mib,
                         " MiB are needed (kernel up to ", Size{kernel.end_pfn << page_shift}, ", ", ramdisk,
                         "page tables, lists and padding ", Size{rest << page_shift}, ")");
     }

@@ -92,28 +92,36 @@ std::string schedule_text(const SystemModel& system)
     return "CPUs, with vCPU and priority\n" + columns.text();
 }
 
-bool takes_effect(const SystemModel& system, const ServiceModel& service)
+std::string network_text(const NetworkModel& network)
 {
-    return std::any_of(system.partitions.begin(), system.partitions.end(), [&service](const PartitionModel& partition) {
-        return partition.is_service && partition.name.value == service.name;
-    });
+    std::vector<std::string> words{network.address.stated ? "address " + network.address.value : "no address"};
+    if (network.gateway.stated)
+        words.push_back("gateway " + network.gateway.value);
+    if (network.ipv6.stated)
+        words.push_back("IPv6 " + network.ipv6.value);
+    if (has_host(network)) {
+        words.push_back(sentence("host ", network.host_name.value, ", mac ", mac_text(network.mac)));
+        words.push_back(network.http.value == 0 ? "no status page" : sentence("status page on port ", network.http.value));
+    }
+    if (network.diagnosis_port.stated)
+        words.push_back(sentence("diagnosis on port ", network.diagnosis_port.value, " for ",
+                                 list_of(network.diagnosis_from.value)));
+    words.push_back(sentence("mtu ", network.mtu.value));
+    words.push_back("uplink " + network.uplink.value);
+    std::string out;
+    for (const auto& word : words)
+        out += (out.empty() ? "" : ", ") + word;
+    return out;
 }
 
 std::string networks_text(const SystemModel& system)
 {
-    const bool none_waits = std::all_of(system.services.begin(), system.services.end(),
-                                        [&system](const ServiceModel& each) { return takes_effect(system, each); });
-    if (system.networks.empty() && none_waits)
+    if (system.networks.empty())
         return {};
     Columns columns("  ");
     for (const auto& network : system.networks)
-        columns.row({network.name, sentence("address ", network.address.stated ? network.address.value : "none",
-                                            ", uplink ", network.uplink.value)});
-    for (const auto& service : system.services)
-        if (!takes_effect(system, service))
-            columns.row({service.name, sentence("service, cpus ",
-                                            service.cpus.stated ? cpu_list_text(service.cpus.value) : "by default")});
-    return "Networks and services, checked; they take effect once their services are built\n" + columns.text() + '\n';
+        columns.row({network.name, network_text(network)});
+    return "Networks\n" + columns.text() + '\n';
 }
 
 std::string shared_memory_text(const SystemModel& system)

@@ -8,6 +8,7 @@
 #include "boot/plan/slice.hpp"
 #include "boot/plan/text.hpp"
 #include "core/types.hpp"
+#include "pvdrivers/abi/bulkhead.h"
 
 namespace bulkhead::tool {
 
@@ -58,6 +59,9 @@ std::vector<Region> used_regions(const PartitionModel& partition, const LoadedPa
     if (partition.persistent_frames != 0)
         regions.push_back({partition.memory_mib.value * frames_per_mib - partition.persistent_frames,
                            partition.persistent_frames, "persistent region, kept over restarts", false});
+    if (partition.dma_frames != 0)
+        regions.push_back({first_special_frame(partition), partition.dma_frames, "for devices, in a row in the box's memory",
+                           false});
     std::sort(regions.begin(), regions.end(), [](const Region& a, const Region& b) { return a.pfn < b.pfn; });
     return regions;
 }
@@ -139,7 +143,7 @@ std::string ports_text(const SystemModel& system, const PartitionModel& partitio
     if (is_store_client(partition))
         ports.push_back(sentence(store_port, " store, whose end is ", store_remote_port(partition)));
     for (const auto& client : system.partitions)
-        if (partition.is_service && is_store_client(client))
+        if (partition.domain == BULKHEAD_DOMAIN_STORE && is_store_client(client))
             ports.push_back(sentence(store_remote_port(client), ' ', client.name.value));
     return list_of(ports);
 }
@@ -163,7 +167,11 @@ void describe_vifs(const PartitionModel& partition, Columns& columns)
             out += sentence(", vlan ", *vif.vlan);
         if (vif.rate)
             out += sentence(", at most ", vif.rate->bytes_per_second, " bytes/s");
-        columns.row({"vif", out + " (takes effect with the network switch)"});
+        if (vif.storm)
+            out += sentence(", at most ", *vif.storm, " frames/s to all");
+        if (vif.isolated)
+            out += ", isolated";
+        columns.row({"vif", out});
     }
 }
 

@@ -41,6 +41,7 @@ inline constexpr uint32_t default_period_us = 10'000;
 inline constexpr uint16_t default_grant_frames = 64;
 inline constexpr size_t longest_cmdline = 1023;  // MAX_GUEST_CMDLINE without its zero
 
+inline constexpr uint16_t default_mtu = 1500;
 inline constexpr uint32_t console_port = 1;
 inline constexpr uint32_t store_port = 2;
 inline constexpr uint32_t first_client_port = 8;  // of the store's; below are those that it binds itself
@@ -82,9 +83,16 @@ struct PartitionModel {
     // After resolve().
     uint16_t domain = 0;
     uint64_t persistent_frames = 0;
+    uint64_t dma_frames = 0;            // in front of them
     // The CPU of each vCPU, after defaults.
     std::vector<uint8_t> placement;
 };
+
+// Where the frames begin that are not for the program's start.
+[[nodiscard]] inline uint64_t first_special_frame(const PartitionModel& partition)
+{
+    return partition.memory_mib.value * frames_per_mib - partition.persistent_frames - partition.dma_frames;
+}
 
 // After resolve().
 [[nodiscard]] inline bool runs_on(const PartitionModel& partition, uint8_t cpu)
@@ -101,8 +109,28 @@ struct PartitionModel {
 struct NetworkModel {
     Location at;
     std::string name;
-    Stated<std::string> address;
-    Stated<std::string> uplink;
+    Stated<std::string> address;      // "dhcp" or with a prefix length
+    Stated<std::string> gateway;
+    Stated<std::string> ipv6;         // "slaac" or with a prefix length
+    Stated<std::string> host_name{"bulkhead", {}, false};
+    Stated<uint16_t> mtu{default_mtu, {}, false};
+    Stated<std::string> uplink{"none", {}, false};
+    Stated<uint16_t> http{80, {}, false};      // 0: off
+    Stated<uint16_t> diagnosis_port;  // 0: off
+    Stated<std::vector<std::string>> diagnosis_from;
+
+    // After resolve().
+    MacAddress mac{};
+    std::optional<size_t> device;     // index into devices
+};
+[[nodiscard]] inline bool has_host(const NetworkModel& network) { return network.address.stated || network.ipv6.stated; }
+[[nodiscard]] inline bool has_uplink(const NetworkModel& network) { return network.uplink.value != "none"; }
+
+// A PCI function that a service gets.
+struct DeviceModel {
+    Location at;
+    std::string wanted;
+    std::string network;
 };
 
 struct ServiceModel {
@@ -163,6 +191,7 @@ struct SystemModel {
     Stated<uint32_t> baud{115200, {}, false};
     MachineModel machine;
     std::vector<NetworkModel> networks;
+    std::vector<DeviceModel> devices;   // after resolve()
     std::vector<PartitionModel> partitions;
     std::vector<ServiceModel> services;
     std::vector<SharedMemoryModel> shared_memory;
@@ -170,5 +199,14 @@ struct SystemModel {
     Stated<uint32_t> major_frame_us;
     std::vector<CpuScheduleModel> schedule;
 };
+
+// Its own, or its network's.
+[[nodiscard]] inline uint16_t mtu_of(const SystemModel& system, const Vif& vif)
+{
+    for (const auto& network : system.networks)
+        if (!vif.mtu && network.name == vif.bridge)
+            return network.mtu.value;
+    return vif.mtu.value_or(default_mtu);
+}
 
 }  // namespace bulkhead::tool

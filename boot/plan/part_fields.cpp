@@ -2,7 +2,6 @@
 #include "boot/plan/part_fields.hpp"
 
 #include "boot/plan/readers.hpp"
-#include "boot/plan/vif.hpp"
 
 namespace bulkhead::tool {
 
@@ -15,56 +14,6 @@ constexpr uint64_t most_machine_memory_mib = 16 * 1024 * 1024;
 constexpr std::array machine_fields{
     Field<MachineModel>{"cpus", read_number<&MachineModel::cpus, 1, plan::max_cpus>},
     Field<MachineModel>{"memory", read_number<&MachineModel::memory_mib, 1, most_machine_memory_mib>},
-};
-
-Outcome<void> read_address(const Property& property, NetworkModel& target, Report&)
-{
-    auto words = ATTEMPT(text(property.value));
-    if (words != "dhcp")
-        if (const auto address = parse_ipv4_prefix(words); !address)
-            return refuse("is ", Quoted{words}, "; such as \"10.0.0.1/24\", or \"dhcp\", is expected");
-    target.address.state(std::move(words), property.at);
-    return {};
-}
-
-bool is_hexadecimal(std::string_view digits, size_t least, size_t most)
-{
-    return digits.size() >= least && digits.size() <= most &&
-           digits.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
-}
-
-// "0000:00:03.0" or "00:03.0".
-bool is_pci_address(std::string_view text)
-{
-    auto parts = split(text, ':');
-    if (parts.size() == 3 && is_hexadecimal(parts.front(), 4, 4))
-        parts.erase(parts.begin());
-    if (parts.size() != 2)
-        return false;
-    const auto device = split(parts[1], '.');
-    return is_hexadecimal(parts[0], 2, 2) && device.size() == 2 && is_hexadecimal(device[0], 2, 2) &&
-           device[1].size() == 1 && device[1][0] >= '0' && device[1][0] <= '7';
-}
-
-bool is_vendor_and_device(std::string_view text)
-{
-    const auto parts = split(text, ':');
-    return parts.size() == 2 && is_hexadecimal(parts[0], 4, 4) && is_hexadecimal(parts[1], 4, 4);
-}
-
-Outcome<void> read_uplink(const Property& property, NetworkModel& target, Report&)
-{
-    auto words = ATTEMPT(text(property.value));
-    if (words != "none" && words != "first" && !is_pci_address(words) && !is_vendor_and_device(words))
-        return refuse("is ", Quoted{words}, "; \"none\", \"first\", a PCI address such as \"00:03.0\" or a ",
-                      "vendor and device such as \"8086:10d3\" is expected");
-    target.uplink.state(std::move(words), property.at);
-    return {};
-}
-
-constexpr std::array network_fields{
-    Field<NetworkModel>{"address", read_address},
-    Field<NetworkModel>{"uplink", read_uplink},
 };
 
 constexpr std::array<std::string_view, 3> service_names{"store", "switch", "disk"};
@@ -114,25 +63,6 @@ void read_machine(const Node& node, MachineModel& machine, Report& report)
 {
     read_fields<MachineModel>(node, "machine", machine_fields, {}, machine, report);
     check_children(node, "machine", {}, report);
-}
-
-std::vector<NetworkModel> read_networks(const Node& node, Report& report)
-{
-    std::vector<NetworkModel> networks;
-    read_fields<std::vector<NetworkModel>>(node, "networks", {}, {}, networks, report);
-    for (const auto& child : node.children) {
-        NetworkModel network;
-        network.at = child.at;
-        network.name = child.name;
-        network.uplink.value = "none";
-        const auto what = sentence("network ", Quoted{child.name});
-        read_fields<NetworkModel>(child, what, network_fields, {}, network, report);
-        check_children(child, what, {}, report);
-        if (const auto checked = check_name(child.name); !checked)
-            report.error(child.at, sentence("the network's name ", checked.error()));
-        networks.push_back(std::move(network));
-    }
-    return networks;
 }
 
 std::vector<ServiceModel> read_services(const Node& node, CpuBound cpus, Report& report)

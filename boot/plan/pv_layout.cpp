@@ -58,7 +58,7 @@ private:
 };
 
 // Page tables and the end of the initial mapping depend on each other: tables are mapped too.
-Outcome<void> size_mapping(plan::PvStart& start, uint64_t tables_pfn)
+Outcome<void> size_mapping(plan::PvStart& start, uint64_t tables_pfn, uint64_t limit)
 {
     static constexpr uint64_t largest = uint64_t{1} << 39;
     const uint64_t base = start.virt_base;
@@ -70,7 +70,9 @@ Outcome<void> size_mapping(plan::PvStart& start, uint64_t tables_pfn)
         if (bytes > largest || base + bytes < base || base + bytes > ~uint64_t{0} - mapping_boundary_bytes)
             return refuse("does not fit, with what is mapped behind it, between its VIRT_BASE ", Hex{base},
                           " and the end of the address space");
-        const uint64_t end = align_up(base + bytes, mapping_boundary_bytes);
+        uint64_t end = align_up(base + bytes, mapping_boundary_bytes);
+        if (limit < largest >> page_shift && limit << page_shift >= bytes)
+            end = std::min(end, base + (limit << page_shift));
         const uint64_t needed = 1 + tables_for(base, end).sum();
         if (needed <= tables) {
             start.tables_frames = needed;
@@ -143,7 +145,7 @@ Outcome<PvLayout> lay_out_pv(const Kernel& kernel, const PvNeeds& needs)
     if (needs.has_store)
         start.store_pfn = frames.take(1);
     start.console_pfn = frames.take(1);
-    if (auto sized = size_mapping(start, frames.next()); !sized)
+    if (auto sized = size_mapping(start, frames.next(), needs.mapping_limit); !sized)
         return Refusal{sized.error()};
     start.tables_pfn = frames.take(start.tables_frames);
     start.stack_pfn = frames.take(1);

@@ -14,6 +14,8 @@ struct PvNeeds {
     uint64_t ramdisk_bytes = 0;  // 0: none
     uint64_t memory_frames = 0;  // given at start
     bool has_store = false;
+    // Of a service: the initial mapping ends here at the latest, behind the 512 KiB that the ABI promises.
+    uint64_t mapping_limit = plan::no_pfn;
 };
 
 struct PvLayout {

@@ -82,6 +82,19 @@ void resolve_vifs(PartitionModel& partition, const SystemModel& system)
     }
 }
 
+// Each uplink takes a card of its own; which one, the box decides.
+void resolve_networks(SystemModel& system)
+{
+    for (auto& network : system.networks) {
+        const auto hash = hash_of("bulkhead network\n" + system.model.value + '\n' + network.name);
+        network.mac = {0x00, 0x16, 0x3e, static_cast<uint8_t>(hash[0] & 0x7f), hash[1], hash[2]};
+        if (!has_uplink(network))
+            continue;
+        network.device = system.devices.size();
+        system.devices.push_back({network.uplink.at, network.uplink.value, network.name});
+    }
+}
+
 }  // namespace
 
 std::string uuid_text(const Uuid& uuid)
@@ -104,6 +117,7 @@ void resolve(SystemModel& system, Report& report)
         resolve_vifs(partition, system);
         partition.domain = static_cast<uint16_t>(&partition - system.partitions.data() + 1);
     }
+    resolve_networks(system);
     resolve_shared_memory(system, report);
     const size_t planned = system.partitions.size();
     add_services(system, report);

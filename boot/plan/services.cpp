@@ -11,10 +11,23 @@ namespace bulkhead::tool {
 namespace {
 
 constexpr std::string_view store_name = "store";
+constexpr std::string_view switch_name = "switch";
 constexpr uint64_t store_program_mib = 4;     // what its start maps; the rest of its memory is its region
 constexpr uint64_t store_region_mib = 2;
+constexpr uint64_t switch_mib = 4;            // with one uplink, if any
+constexpr uint64_t switch_region_frames = 128;
+constexpr uint64_t uplink_frames = 256;       // that a card may reach
 constexpr uint32_t default_budget_us = 5'000;
 constexpr uint8_t most_urgent = 31;
+
+using IsClient = bool (*)(const PartitionModel&);
+
+// The partitions that wait for the service. Services are not, or each would rank above the other.
+IsClient clients_of(std::string_view service)
+{
+    return service == store_name ? [](const PartitionModel& each) { return is_store_client(each) && !each.is_service; }
+                                 : is_switch_client;
+}
 
 // The lowest CPU; with cyclic tables the lowest where the service can run at all.
 uint8_t default_cpu(const SystemModel& system, std::string_view name)
@@ -32,11 +45,11 @@ uint8_t default_cpu(const SystemModel& system, std::string_view name)
 }
 
 // One above the most urgent client, and below every realtime partition of the same CPU.
-uint8_t default_priority_of(const SystemModel& system, const std::vector<uint8_t>& cpus)
+uint8_t default_priority_of(const SystemModel& system, IsClient is_client, const std::vector<uint8_t>& cpus)
 {
     int priority = 0;
     for (const auto& client : system.partitions)
-        if (is_store_client(client) && !client.realtime.value)
+        if (is_client(client) && !client.realtime.value)
             priority = std::max<int>(priority, client.priority.value + 1);
     if (priority == 0)
         priority = default_priority;
@@ -50,39 +63,84 @@ void set_times(PartitionModel& service, const ServiceModel& stated, const System
 {
     service.priority = stated.priority;
     if (!stated.priority.stated)
-        service.priority.value = default_priority_of(system, service.placement);
+        service.priority.value = default_priority_of(system, clients_of(service.name.value), service.placement);
     service.period_us = stated.period_us;
     service.budget_us = stated.budget_us;
     if (!stated.budget_us.stated)
         service.budget_us.value = std::min(default_budget_us, service.period_us.value / 2);
 }
 
-PartitionModel make_store(const SystemModel& system, const ServiceModel& stated)
+PartitionModel make_service(const SystemModel& system, std::string_view name, uint16_t domain, uint64_t default_mib)
 {
-    PartitionModel store;
-    store.at = stated.at;
-    store.is_service = true;
-    store.name = {std::string(store_name), stated.at, false};
-    store.type.value = "service";
-    store.domain = BULKHEAD_DOMAIN_STORE;
+    const auto described = std::find_if(system.services.begin(), system.services.end(),
+                                        [name](const ServiceModel& each) { return each.name == name; });
+    ServiceModel defaults;
+    const auto client = std::find_if(system.partitions.begin(), system.partitions.end(), clients_of(name));
+    defaults.at = client != system.partitions.end() ? client->at : system.at;
+    const ServiceModel& stated = described != system.services.end() ? *described : defaults;
+    PartitionModel service;
+    service.at = stated.at;
+    service.is_service = true;
+    service.name = {std::string(name), stated.at, false};
+    service.type.value = "service";
+    service.domain = domain;
+    const uint64_t memory = stated.memory_mib.stated ? stated.memory_mib.value : default_mib;
+    service.memory_mib.state(memory, stated.memory_mib.stated ? stated.memory_mib.at : stated.at);
+    service.maxmem_mib.value = memory;
+    service.cpus = stated.cpus;
+    service.placement = {stated.cpus.stated ? stated.cpus.value.front() : default_cpu(system, name)};
+    service.kernel.state(std::string(name) + ".elf", stated.at);
+    service.on_reboot.value = service.on_crash.value = service.on_watchdog.value = plan::Action::restart;
+    set_times(service, stated, system);
+    return service;
+}
+
+PartitionModel make_store(const SystemModel& system)
+{
+    auto store = make_service(system, store_name, BULKHEAD_DOMAIN_STORE, store_program_mib + store_region_mib);
+    const uint64_t memory = store.memory_mib.value;
     store.has_store.value = false;
-    const uint64_t memory = stated.memory_mib.stated ? stated.memory_mib.value : store_program_mib + store_region_mib;
-    store.memory_mib.state(memory, stated.memory_mib.stated ? stated.memory_mib.at : stated.at);
-    store.maxmem_mib.value = memory;
     store.persistent_frames = (memory - std::min(memory, store_program_mib)) * frames_per_mib;
-    store.cpus = stated.cpus;
-    store.placement = {stated.cpus.stated ? stated.cpus.value.front() : default_cpu(system, store_name)};
-    store.kernel.state("store.elf", stated.at);
-    store.on_reboot.value = store.on_crash.value = store.on_watchdog.value = plan::Action::restart;
-    set_times(store, stated, system);
     return store;
+}
+
+PartitionModel make_switch(const SystemModel& system)
+{
+    const uint64_t uplinks = system.devices.size();
+    const uint64_t memory = switch_mib + (std::max<uint64_t>(uplinks, 1) - 1) * uplink_frames / frames_per_mib;
+    auto service = make_service(system, switch_name, BULKHEAD_DOMAIN_SWITCH, memory);
+    service.persistent_frames = switch_region_frames;
+    service.dma_frames = uplinks * uplink_frames;
+    return service;
+}
+
+// A network that nobody is on needs nothing, unless the box itself is to be reached by it.
+bool needs_switch(const SystemModel& system)
+{
+    return std::any_of(system.partitions.begin(), system.partitions.end(), is_switch_client) ||
+           std::any_of(system.networks.begin(), system.networks.end(),
+                       [](const NetworkModel& network) { return has_host(network) || has_uplink(network); });
+}
+
+void warn_of_unused(const SystemModel& system, Report& report)
+{
+    for (const auto& service : system.services) {
+        const bool used = std::any_of(system.partitions.begin(), system.partitions.end(), [&service](const auto& each) {
+            return each.is_service && each.name.value == service.name;
+        });
+        if (!used && service.name == store_name)
+            report.warning(service.at, "no partition has a store; the service is left out");
+        if (!used && service.name == switch_name)
+            report.warning(service.at, "no partition has a vif and no network an address or uplink; the service is left out");
+    }
 }
 
 std::vector<std::string> clients_above(const SystemModel& system, const PartitionModel& service)
 {
     std::vector<std::string> above;
+    const auto is_client = clients_of(service.name.value);
     for (const auto& client : system.partitions)
-        if (is_store_client(client) && !client.realtime.value && client.priority.value > service.priority.value)
+        if (is_client(client) && !client.realtime.value && client.priority.value > service.priority.value)
             above.push_back(sentence(Quoted{client.name.value}, " (priority ", unsigned{client.priority.value}, ')'));
     return above;
 }
@@ -102,7 +160,7 @@ void check_service(const SystemModel& system, const PartitionModel& service, Rep
         report.warning(at, sentence("service ", Quoted{service.name.value}, " (priority ", priority,
                                     ") ranks below its clients: ", list_of(above),
                                     " may wait for it in vain; a priority above theirs is right"));
-    if (service.memory_mib.value <= store_program_mib)
+    if (service.domain == BULKHEAD_DOMAIN_STORE && service.memory_mib.value <= store_program_mib)
         report.error(service.memory_mib.at, sentence("memory is ", service.memory_mib.value, " MiB, too little for ",
                                                      Quoted{service.name.value}, "; at least ", store_program_mib + 1,
                                                      " MiB are needed"));
@@ -113,26 +171,38 @@ void check_service(const SystemModel& system, const PartitionModel& service, Rep
 
 }  // namespace
 
-bool is_store_client(const PartitionModel& partition)
+bool is_store_client(const PartitionModel& partition) { return partition.has_store.value; }
+
+bool is_switch_client(const PartitionModel& partition) { return !partition.vifs.value.empty(); }
+
+bool is_switch(const PartitionModel& partition) { return partition.domain == BULKHEAD_DOMAIN_SWITCH; }
+
+// Services come behind the partitions that a plan can have.
+uint32_t store_remote_port(const PartitionModel& client)
 {
-    return !partition.is_service && partition.has_store.value;
+    if (client.is_service)
+        return first_client_port + plan::max_partitions + (client.domain - plan::first_service_domain);
+    return first_client_port + client.domain - 1U;
 }
 
-uint32_t store_remote_port(const PartitionModel& client) { return first_client_port + client.domain - 1U; }
+uint8_t services_of(const PartitionModel& partition)
+{
+    const auto bit = [](uint16_t domain) { return 1U << (domain - plan::first_service_domain); };
+    return static_cast<uint8_t>((is_store_client(partition) ? bit(BULKHEAD_DOMAIN_STORE) : 0) |
+                                (is_switch_client(partition) ? bit(BULKHEAD_DOMAIN_SWITCH) : 0));
+}
 
 void add_services(SystemModel& system, Report& report)
 {
-    const auto client = std::find_if(system.partitions.begin(), system.partitions.end(), is_store_client);
-    const auto stated = std::find_if(system.services.begin(), system.services.end(),
-                                     [](const ServiceModel& service) { return service.name == store_name; });
-    if (client == system.partitions.end()) {
-        if (stated != system.services.end())
-            report.warning(stated->at, "no partition has a store; the service is left out");
-        return;
-    }
-    ServiceModel defaults;
-    defaults.at = client->at;
-    system.partitions.push_back(make_store(system, stated != system.services.end() ? *stated : defaults));
+    std::vector<PartitionModel> added;
+    const bool has_switch = needs_switch(system);
+    const bool has_store = has_switch || std::any_of(system.partitions.begin(), system.partitions.end(), is_store_client);
+    if (has_store)
+        added.push_back(make_store(system));
+    if (has_switch)
+        added.push_back(make_switch(system));
+    system.partitions.insert(system.partitions.end(), added.begin(), added.end());
+    warn_of_unused(system, report);
 }
 
 void check_services(const SystemModel& system, Report& report)

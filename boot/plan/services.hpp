@@ -11,10 +11,15 @@ namespace bulkhead::tool {
 // Adds the service partitions behind the plan's own, which have their domain ids and placement.
 void add_services(SystemModel& system, Report& report);
 
-// Whether the store serves the partition.
+// Whether the store serves the partition. Services are among its clients.
 [[nodiscard]] bool is_store_client(const PartitionModel& partition);
 // The store's end of a client's connection.
 [[nodiscard]] uint32_t store_remote_port(const PartitionModel& client);
+// Whether it has cards on the networks.
+[[nodiscard]] bool is_switch_client(const PartitionModel& partition);
+[[nodiscard]] bool is_switch(const PartitionModel& partition);
+// Bit n: it is a client of service plan::first_service_domain + n.
+[[nodiscard]] uint8_t services_of(const PartitionModel& partition);
 
 // Services that rank where a client waits for them in vain, or where a realtime partition waits.
 void check_services(const SystemModel& system, Report& report);

@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "boot/plan/network_slice.hpp"
+#include "boot/plan/node_writer.hpp"
 #include "boot/plan/services.hpp"
 #include "boot/plan/store_nodes.hpp"
 #include "boot/plan/value.hpp"
+#include "pvdrivers/abi/bulkhead.h"
 
 extern "C" {
 #include <libfdt.h>
@@ -24,29 +27,8 @@ namespace {
 constexpr uint64_t nodes_in_region = 10'000;
 constexpr uint64_t region_frames = 2 * frames_per_mib;
 constexpr uint64_t most_nodes_a_client = 1'000;
-
-void put(Node& node, std::string_view name, Bytes value)
-{
-    node.properties.push_back({std::string(name), {}, std::move(value)});
-}
-void put_text(Node& node, std::string_view name, std::string_view text)
-{
-    Bytes value(text.begin(), text.end());
-    value.push_back(0);
-    put(node, name, std::move(value));
-}
-void put_number(Node& node, std::string_view name, uint64_t number, unsigned cells = 1)
-{
-    Bytes value;
-    for (unsigned shift = cells * 32; shift != 0; shift -= 8)
-        value.push_back(static_cast<uint8_t>(number >> (shift - 8)));
-    put(node, name, std::move(value));
-}
-Node& add_child(Node& node, std::string name)
-{
-    node.children.push_back({std::move(name), {}, {}, {}});
-    return node.children.back();
-}
+constexpr uint64_t nodes_of_vif = 40;
+constexpr uint64_t watches_of_switch = 256;
 
 void add_shared_memory(const SystemModel& system, const PartitionModel& partition, Node& root)
 {
@@ -61,15 +43,18 @@ void add_shared_memory(const SystemModel& system, const PartitionModel& partitio
             put_number(node, "grant", region.first_grant);
             put_number(node, "port", region.port);
             if (member.writable)
-                put(node, "writable", {});
+                put_flag(node, "writable");
         }
     }
     if (!all.children.empty())
         root.children.push_back(std::move(all));
 }
 
-uint64_t node_quota(const SystemModel& system, const PartitionModel& store)
+// The switch has nodes for the cards of all others.
+uint64_t node_quota(const SystemModel& system, const PartitionModel& store, const PartitionModel& client)
 {
+    if (client.is_service)
+        return most_nodes_a_client + nodes_of_vif * plan::max_vifs;
     const auto clients = static_cast<uint64_t>(
         std::count_if(system.partitions.begin(), system.partitions.end(), is_store_client));
     const uint64_t room = nodes_in_region * store.persistent_frames / region_frames;
@@ -88,9 +73,26 @@ void add_clients(const SystemModel& system, const PartitionModel& store, Node& r
         put_text(client, "name", partition.name.value);
         put_number(client, "port", store_remote_port(partition));
         put_number(client, "ring-grant", GNTTAB_RESERVED_XENSTORE);
-        put_number(client, "quota-nodes", node_quota(system, store));
-        put(client, "nodes", client_nodes(system, partition));
+        put_number(client, "quota-nodes", node_quota(system, store, partition));
+        if (partition.is_service) {
+            put_number(client, "quota-watches", watches_of_switch);
+            put_flag(client, "keeps-nodes");
+        }
+        put(client, "nodes", partition.is_service ? service_nodes(system, partition) : client_nodes(system, partition));
+        if (is_switch_client(partition)) {
+            put_number(client, "device-backend", BULKHEAD_DOMAIN_SWITCH);
+            put(client, "device-nodes", device_nodes(system, partition));
+        }
     }
+}
+
+void add_frames(Node& root, std::string name, uint64_t first, uint64_t frames)
+{
+    if (frames == 0)
+        return;
+    Node& node = add_child(root, std::move(name));
+    put_number(node, "first-frame", first, 2);
+    put_number(node, "frames", frames, 2);
 }
 
 void check(int error)
@@ -155,7 +157,7 @@ std::string node_text(const Node& node, const std::string& indent, bool of_confi
 {
     std::string out;
     for (const auto& property : node.properties)
-        out += property.name == "nodes" && !of_config
+        out += (property.name == "nodes" || property.name == "device-nodes") && !of_config
                    ? nodes_text(property.value, indent)
                    : sentence(indent, property.name, " = ", value_text(property.value), '\n');
     for (const auto& child : node.children)
@@ -176,11 +178,13 @@ Bytes make_slice(const SystemModel& system, const PartitionModel& partition)
         root.children.push_back(*partition.config);
     add_shared_memory(system, partition, root);
     if (partition.is_service) {
-        Node& persistent = add_child(root, "persistent");
-        put_number(persistent, "first-frame",
-                   partition.memory_mib.value * frames_per_mib - partition.persistent_frames, 2);
-        put_number(persistent, "frames", partition.persistent_frames, 2);
-        add_clients(system, partition, root);
+        const uint64_t special = first_special_frame(partition);
+        add_frames(root, "dma", special, partition.dma_frames);
+        add_frames(root, "persistent", special + partition.dma_frames, partition.persistent_frames);
+        if (is_switch(partition))
+            add_networks(system, root);
+        else
+            add_clients(system, partition, root);
     }
     return flatten(root);
 }

@@ -2,8 +2,10 @@
 #include "boot/plan/store_nodes.hpp"
 
 #include <array>
+#include <utility>
 
 #include "boot/plan/text.hpp"
+#include "pvdrivers/abi/bulkhead.h"
 
 extern "C" {
 #include <xen/xen.h>
@@ -119,6 +121,58 @@ void add_vm(const PartitionModel& client, ClientNodes& nodes)
     nodes.read_only_outside(vm + "/image/cmdline", client.cmdline.value);
 }
 
+// The two ends of a card, each in its owner's home and open to the other.
+struct CardPaths {
+    CardPaths(uint16_t domain, size_t handle)
+        : front(sentence("/local/domain/", domain, "/device/vif/", handle)),
+          back(sentence("/local/domain/", BULKHEAD_DOMAIN_SWITCH, "/backend/vif/", domain, '/', handle))
+    {
+    }
+    std::string front;
+    std::string back;
+};
+
+// `path` and the nodes below it.
+template <size_t Count>
+void add_end(StoreNodes& nodes, const std::string& path, const std::string& permissions,
+             const std::array<std::pair<std::string_view, std::string>, Count>& values)
+{
+    nodes.add(path, permissions, "");
+    for (const auto& [name, value] : values)
+        if (!value.empty())
+            nodes.add(sentence(path, '/', name), permissions, value);
+}
+
+// Front ends have it by themselves unless it is another.
+std::string mtu_text(const SystemModel& system, const Vif& vif)
+{
+    const uint16_t mtu = mtu_of(system, vif);
+    return mtu == default_mtu ? "" : std::to_string(mtu);
+}
+
+void add_back_ends(const PartitionModel& client, StoreNodes& nodes)
+{
+    const std::string owner = sentence('n', BULKHEAD_DOMAIN_SWITCH);
+    const std::string permissions = sentence(owner, ",r", client.domain);
+    if (!client.vifs.value.empty())
+        nodes.add(sentence("/local/domain/", BULKHEAD_DOMAIN_SWITCH, "/backend/vif/", client.domain), owner, "");
+    for (size_t handle = 0; handle < client.vifs.value.size(); ++handle) {
+        const auto& vif = client.vifs.value[handle];
+        const CardPaths paths(client.domain, handle);
+        add_end(nodes, paths.back, permissions,
+                std::array<std::pair<std::string_view, std::string>, 8>{{
+                    {"frontend", paths.front},
+                    {"frontend-id", std::to_string(client.domain)},
+                    {"handle", std::to_string(handle)},
+                    {"mac", mac_text(*vif.mac)},
+                    {"bridge", vif.bridge},
+                    {"ip", vif.ip},
+                    {"online", "1"},
+                    {"state", "1"},
+                }});
+    }
+}
+
 }  // namespace
 
 void StoreNodes::add(std::string_view path, std::string_view permissions, std::string_view value)
@@ -150,6 +204,44 @@ Bytes client_nodes(const SystemModel& system, const PartitionModel& client)
     add_rings(nodes);
     add_shared_memory(system, client, nodes);
     return nodes.take();
+}
+
+Bytes device_nodes(const SystemModel& system, const PartitionModel& client)
+{
+    StoreNodes nodes;
+    const std::string permissions = sentence('n', client.domain, ",r", BULKHEAD_DOMAIN_SWITCH);
+    nodes.add(sentence("/local/domain/", client.domain, "/device/vif"), sentence("n0,r", client.domain), "");
+    for (size_t handle = 0; handle < client.vifs.value.size(); ++handle) {
+        const auto& vif = client.vifs.value[handle];
+        const CardPaths paths(client.domain, handle);
+        add_end(nodes, paths.front, permissions,
+                std::array<std::pair<std::string_view, std::string>, 6>{{
+                    {"backend", paths.back},
+                    {"backend-id", std::to_string(BULKHEAD_DOMAIN_SWITCH)},
+                    {"handle", std::to_string(handle)},
+                    {"mac", mac_text(*vif.mac)},
+                    {"mtu", mtu_text(system, vif)},
+                    {"state", "1"},
+                }});
+    }
+    return nodes.take();
+}
+
+Bytes service_nodes(const SystemModel& system, const PartitionModel& service)
+{
+    ClientNodes own(service);
+    own.read_only("", "");
+    own.read_only("domid", service.domain);
+    own.read_only("name", service.name.value);
+    own.writable("data");
+    own.writable("backend");
+    own.writable("backend/vif");
+    StoreNodes cards;
+    for (const auto& client : system.partitions)
+        add_back_ends(client, cards);
+    Bytes nodes = own.take();
+    append(nodes, cards.take());
+    return nodes;
 }
 
 }  // namespace bulkhead::tool

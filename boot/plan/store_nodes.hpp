@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the store holds before anybody writes to it: the nodes that a toolstack would make for each
 // partition, with the permissions that Xen's gives them. Source: xl of Xen 4.17 (libxl__domain_make,
-// console and store rings); docs/misc/xenstore-paths.pandoc there.
+// libxl__device_generic_add, console and store rings); docs/misc/xenstore-paths.pandoc there.
 #pragma once
 
 #include <string>
@@ -27,5 +27,9 @@ private:
 [[nodiscard]] Bytes common_nodes();
 // The nodes of one client, made anew with each life of it.
 [[nodiscard]] Bytes client_nodes(const SystemModel& system, const PartitionModel& client);
+// The front ends of one client, which are there when their back ends are.
+[[nodiscard]] Bytes device_nodes(const SystemModel& system, const PartitionModel& client);
+// The nodes of the switch, back ends among them, which outlive its lives.
+[[nodiscard]] Bytes service_nodes(const SystemModel& system, const PartitionModel& service);
 
 }  // namespace bulkhead::tool

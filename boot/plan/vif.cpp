@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Source: xl-network-configuration(5) of Xen 4.17; vlan and isolated are Bulkhead's own.
+// Source: xl-network-configuration(5) of Xen 4.17; vlan, isolated and storm are Bulkhead's own.
 #include "boot/plan/vif.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <vector>
 
 #include "boot/plan/nearest.hpp"
@@ -46,6 +47,16 @@ Outcome<bool> set_mtu(Vif& vif, std::string_view value)
     return true;
 }
 
+Outcome<bool> set_storm(Vif& vif, std::string_view value)
+{
+    static constexpr uint32_t most = 1'000'000;
+    const auto frames = parse_number(value.ends_with("/s") ? value.substr(0, value.size() - 2) : value);
+    if (!frames || *frames == 0 || *frames > most)
+        return refuse(Quoted{value}, " is not a number of frames in a second from 1 to ", most, ", such as 1000/s");
+    vif.storm = static_cast<uint32_t>(*frames);
+    return true;
+}
+
 Outcome<bool> set_isolated(Vif& vif, std::string_view value)
 {
     if (value != "1" && value != "0")
@@ -76,7 +87,7 @@ Outcome<bool> set_name(Vif& vif, std::string_view value)
 Outcome<bool> check_type(Vif&, std::string_view value)
 {
     if (value != "vif")
-        return refuse(Quoted{value}, " is not available; a pv partition has \"vif\" (or no type)");
+        return refuse(Quoted{value}, " is not available; cards are \"vif\" (or have no type)");
     return true;
 }
 
@@ -92,7 +103,7 @@ struct Key {
     Setter set;
 };
 
-constexpr std::array<Key, 16> keys{{
+constexpr std::array<Key, 17> keys{{
     {"mac", set_mac},
     {"bridge", set_bridge},
     {"rate", set_rate},
@@ -101,6 +112,7 @@ constexpr std::array<Key, 16> keys{{
     {"ip", set_ip},
     {"vifname", set_name},
     {"isolated", set_isolated},
+    {"storm", set_storm},
     {"type", check_type},
     {"model", ignore},
     {"script", ignore},
@@ -126,7 +138,7 @@ Outcome<bool> set_key(Vif& vif, std::string_view name, std::string_view value)
         return true;
     }
     return refuse("has the unknown key ", Quoted{name}, "; ",
-                  suggestion(name, names, "mac, bridge, rate, vlan, mtu, ip and isolated are known"));
+                  suggestion(name, names, "mac, bridge, rate, vlan, mtu, ip, isolated and storm are known"));
 }
 
 }  // namespace
@@ -248,6 +260,19 @@ Outcome<Ipv4Prefix> parse_ipv4_prefix(std::string_view text)
     if (!address || !length || *length > 32)
         return refuse(Quoted{text}, " is not an IPv4 address with its prefix length, such as 10.0.0.1/24");
     return Ipv4Prefix{*address, static_cast<unsigned>(*length)};
+}
+
+Outcome<void> check_ipv6_prefix(std::string_view text)
+{
+    const size_t slash = text.find('/');
+    const auto length = slash == std::string_view::npos ? refuse("no length") : parse_number(text.substr(slash + 1));
+    in6_addr address;
+    const bool valid = inet_pton(AF_INET6, std::string(text.substr(0, slash)).c_str(), &address) == 1;
+    if (!valid || !length || *length == 0 || *length > 128)
+        return refuse(Quoted{text}, " is not an IPv6 address with its prefix length, such as fd00::1/64");
+    if (address.s6_addr[0] == 0xff || IN6_IS_ADDR_UNSPECIFIED(&address))
+        return refuse(Quoted{text}, " is no host's address; such as fd00::1/64 is expected");
+    return {};
 }
 
 }  // namespace bulkhead::tool

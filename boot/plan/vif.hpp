@@ -25,6 +25,7 @@ struct Vif {
     std::optional<Rate> rate;
     std::optional<uint16_t> vlan;
     std::optional<uint16_t> mtu;
+    std::optional<uint32_t> storm;  // frames to all or many that it may send in a second
     std::string ip;
     std::string name;
     bool isolated = false;      // talks to the uplink only
@@ -47,5 +48,7 @@ struct Ipv4Prefix {
     unsigned length;
 };
 [[nodiscard]] Outcome<Ipv4Prefix> parse_ipv4_prefix(std::string_view text);
+// "fd00::1/64".
+[[nodiscard]] Outcome<void> check_ipv6_prefix(std::string_view text);
 
 }  // namespace bulkhead::tool

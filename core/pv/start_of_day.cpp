@@ -111,14 +111,29 @@ void give_run(PvMemory& memory, FrameRun run, uint64_t pfn, uint64_t state)
     memory.frames += run.count;
 }
 
+// The run up to where the frames for devices begin or end, and what its frames are. Devices write to
+// theirs behind the core's back, so these are never a page table.
+uint64_t state_of_run(const Partition& partition, uint64_t pfn, FrameRun& run)
+{
+    if (partition.hardware != nullptr)
+        return frame::shared_state;
+    const plan::Partition& plan = *partition.plan;
+    const bool for_devices = pfn - plan.dma_pfn < plan.dma_frames;
+    const uint64_t border = for_devices ? plan.dma_pfn + plan.dma_frames : plan.dma_pfn;
+    if (pfn < border)
+        run.count = std::min(run.count, border - pfn);
+    return for_devices ? frame::shared_state : frame::given;
+}
+
 BuildStep give_slice(Partition& partition)
 {
     PvMemory& memory = partition.memory;
     BuildState& build = memory.build;
     const uint64_t given = partition.plan->memory_frames;
     if (build.next < given) {
-        const FrameRun run = initial_run(memory, Pfn(build.next), std::min(slice_entries, given - build.next));
-        give_run(memory, run, build.next, partition.hardware == nullptr ? frame::given : frame::shared_state);
+        FrameRun run = initial_run(memory, Pfn(build.next), std::min(slice_entries, given - build.next));
+        const uint64_t state = state_of_run(partition, build.next, run);
+        give_run(memory, run, build.next, state);
         build.next += run.count;
     } else if (build.next < memory.max_frames) {
         const uint64_t end = std::min(build.next + slice_free_frames, memory.max_frames);

@@ -69,6 +69,7 @@ enum store_client_state {
 };
 
 #define STORE_CLIENT_PRIVILEGED 1
+#define STORE_CLIENT_KEEPS_NODES 2      /* its nodes outlive its lives */
 
 struct store_quota {
     uint32_t nodes;

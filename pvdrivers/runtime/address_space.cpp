@@ -97,7 +97,7 @@ void link(uint64_t upper, unsigned first_index, uint64_t lower, uint64_t count)
 
 }  // namespace
 
-uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange& mapped)
+uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange hole, PageRange& mapped)
 {
     // Order of the pages: level 4, level 3, then levels 2 and 1 in rows.
     const uint64_t pages = std::min(start_info->nr_pages, tables_for(loader_mapped) * table_entries);
@@ -115,8 +115,9 @@ uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange& mapp
     link(free + 1, table_index(layout::linear_base, 3), free + 2, middle);
     link(free + 2, 0, first_lowest, lowest);
     for (uint64_t page = 0; page < pages; ++page)
-        table_at(Pfn(first_lowest + page / table_entries))[page % table_entries] =
-            PageEntry::page(mfn_of(Pfn(page)), rights_of(page, tables));
+        if (!hole.contains(page))
+            table_at(Pfn(first_lowest + page / table_entries))[page % table_entries] =
+                PageEntry::page(mfn_of(Pfn(page)), rights_of(page, tables));
     for (uint64_t page = free; page < own_end; ++page)
         protect_table(Pfn(page));
     check(extended(MMUEXT_PIN_L4_TABLE, mfn_of(top_table)), "the page tables");

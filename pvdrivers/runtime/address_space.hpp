@@ -18,9 +18,10 @@ struct PageRange {
 };
 
 // Maps at least what the loader has mapped (pages 0 to before `loader_mapped`), with rights by what it
-// is, on tables of our own, and gives the loader's tables up. Takes pages from `free` on; returns the
-// first page that is free afterwards. `mapped` becomes what is mapped now, whole tables of it.
-[[nodiscard]] uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange& mapped);
+// is, on tables of our own, and gives the loader's tables up. Leaves `hole` out, which begins behind
+// loader_mapped. Takes pages from `free` on; returns the first page that is free afterwards. `mapped`
+// becomes what is mapped now, whole tables of it.
+[[nodiscard]] uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange hole, PageRange& mapped);
 
 // Maps the rest of the memory behind `mapped`, except `hole`. Takes pages for tables from `free` on;
 // returns the first free page.

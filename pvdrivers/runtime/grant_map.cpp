@@ -96,6 +96,28 @@ void GrantMapping::unmap()
     pages_ = 0;
 }
 
+Result<GrantPage> map_grant_page(Domain from, GrantRef ref, Access access)
+{
+    const uint64_t address = take_window(1);
+    if (address == 0)
+        return failure(XEN_ENOMEM);
+    uint32_t handle = 0;
+    Errno error = XEN_EINVAL;
+    if (map_batch(from, {&ref, 1}, access, address, &handle, error) == 1)
+        return GrantPage(reinterpret_cast<std::byte*>(address), handle);
+    give_window_back(address, 1);
+    return failure(error);
+}
+
+void GrantPage::unmap()
+{
+    if (address_ == nullptr)
+        return;
+    unmap_pages(address_, &handle_, 1);
+    give_window_back(as_argument(address_), 1);
+    address_ = nullptr;
+}
+
 Result<> copy_grants(std::span<gnttab_copy_t> copies)
 {
     const long result = hypercall<__HYPERVISOR_grant_table_op>(GNTTABOP_copy, as_argument(copies.data()), copies.size());

@@ -47,13 +47,13 @@ void take_memory_over(uint64_t loader_stack_end)
     if (start_info->nr_pages > (layout::linear_end - layout::linear_base) >> layout::page_shift)
         fatal("%lu pages of memory are more than can be mapped", start_info->nr_pages);
     const uint64_t free = raw(pfn_of(reinterpret_cast<void*>(loader_stack_end + page_bytes - 1)));
-    PageRange mapped;
-    const uint64_t behind_tables = take_over_tables(free, free + promised_pages, mapped);
     const bool has_module = start_info->mod_len != 0;
     const bool has_slice = has_module && init_slice(boot_module());
     const PageRange persistent = persistent_pages();
-    if (persistent.size() != 0 && persistent.first < mapped.end)
+    if (persistent.size() != 0 && persistent.first < free + promised_pages)
         fatal("the persistent region begins at frame %lu, inside what the loader has used", persistent.first);
+    PageRange mapped;
+    const uint64_t behind_tables = take_over_tables(free, free + promised_pages, persistent, mapped);
     const uint64_t behind_all = map_rest(behind_tables, mapped, persistent);
     init_memory(behind_all, start_info->nr_pages, take_dma_pages(behind_all), persistent);
     map_persistent_pages(persistent);

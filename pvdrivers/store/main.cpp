@@ -30,8 +30,9 @@ struct Client {
     Domain domain{};
     Port port{};
     GrantRef ring_grant{};
+    Domain backend{};       // of its devices, if it has any
     uint32_t life = 0;      // of the ring that is mapped, if one is
-    GrantMapping ring;
+    GrantPage ring;
 };
 
 std::array<store::ClientPlan, STORE_MAX_CLIENTS> plans;
@@ -70,10 +71,11 @@ store::ClientPlan plan_of(SliceNode node)
     read("quota-permissions", quota.permissions);
     read("quota-events", quota.messages);
     return {.domain = static_cast<uint32_t>(node.number("domain-id", 0)),
-            .flags = 0,
+            .flags = node.has("keeps-nodes") ? STORE_CLIENT_KEEPS_NODES : 0U,
             .name = node.text("name").value_or("?"),
             .quota = quota,
-            .nodes = text_of(node.bytes("nodes"))};
+            .nodes = text_of(node.bytes("nodes")),
+            .devices = text_of(node.bytes("device-nodes"))};
 }
 
 // The ports are the plan's and exist in every life. Handlers have nothing to do: that one ran ends
@@ -90,7 +92,8 @@ void read_slice()
             crash("the slice has more than %u clients", STORE_MAX_CLIENTS);
         Client& client = clients[client_count];
         plans[client_count++] = plan_of(node);
-        client.domain = Domain{static_cast<uint16_t>(node.number("domain-id", 0))};
+        client.domain = Domain{static_cast<uint16_t>(plans[client_count - 1].domain)};
+        client.backend = Domain{static_cast<uint16_t>(node.number("device-backend", 0))};
         client.port = Port{static_cast<uint32_t>(node.number("port", 0))};
         client.ring_grant = GrantRef{static_cast<uint32_t>(node.number("ring-grant", GNTTAB_RESERVED_XENSTORE))};
         if (const auto done = adopt_port(client.port, {woken, nullptr}); !done)
@@ -132,10 +135,17 @@ bool is_alive(const bulkhead_client& state)
     return state.state == BULKHEAD_CLIENT_running || state.state == BULKHEAD_CLIENT_paused;
 }
 
+// A guest waits minutes for a back end that does not come. One that has not begun yet will.
+bool is_coming(const bulkhead_client& state)
+{
+    return is_alive(state) || state.state == BULKHEAD_CLIENT_building || state.state == BULKHEAD_CLIENT_shut_down ||
+           (state.state == BULKHEAD_CLIENT_stopped && state.generation == 0);
+}
+
 void begin(store::Server& server, uint32_t index, uint32_t life)
 {
     Client& client = clients[index];
-    auto ring = map_grant(client.domain, client.ring_grant, Access::writable);
+    auto ring = map_grant_page(client.domain, client.ring_grant, Access::writable);
     if (!ring) {
         print("the ring of %s cannot be mapped: %s\n", plans[index].name.data(), name_of(ring.error()));
         return;
@@ -152,13 +162,15 @@ void follow_lives(store::Server& server)
         Client& client = clients[i];
         const bulkhead_client state = state_of(client.domain);
         const bool alive = is_alive(state);
-        if (alive && client.ring && client.life == state.generation)
-            continue;
-        if (client.ring || !alive)
-            server.end_life(i);
-        client.ring.unmap();
-        if (alive)
-            begin(server, i, state.generation);
+        if (!alive || !client.ring || client.life != state.generation) {
+            if (client.ring || !alive)
+                server.end_life(i);
+            client.ring.unmap();
+            if (alive)
+                begin(server, i, state.generation);
+        }
+        if (client.ring && is_coming(state_of(client.backend)))
+            server.make_devices(i);
     }
 }
 

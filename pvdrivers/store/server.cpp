@@ -122,9 +122,21 @@ void Server::take_apart_all()
     }
 }
 
-void Server::make_planned(std::string_view list, uint32_t domain)
+// They are made in order, so the last one tells.
+bool Server::is_made(std::string_view list, uint32_t domain)
 {
     PlannedNode node;
+    bool there = list.empty();
+    while (!list.empty() && next_planned_node(list, domain, node))
+        there = find_exact(region_, node.path.text()) != 0;
+    return there;
+}
+
+void Server::make_planned(std::string_view list, uint32_t domain, bool unless_there)
+{
+    PlannedNode node;
+    if (unless_there && is_made(list, domain))
+        return;
     while (!list.empty()) {
         const bool readable = next_planned_node(list, domain, node);
         region_.begin();
@@ -181,21 +193,26 @@ void Server::remove_path(std::string_view path)
     take_apart_all();
 }
 
-// All that a life leaves behind: what it holds, its nodes, and the nodes that the plan has made for
-// it elsewhere.
+// A life's nodes, and those that the plan has made for it elsewhere.
+void Server::remove_nodes(uint32_t domain, std::string_view list)
+{
+    char own[domain_path_bytes];
+    remove_path({own, domain_path(domain, own)});
+    PlannedNode node;
+    while (!list.empty() && next_planned_node(list, domain, node)) {
+        if (!is_own(node.path, domain) && !node.path.is_special() && !node.path.is_root())
+            remove_path(node.path.text());
+    }
+}
+
+// All that a life leaves behind.
 void Server::drop_all(uint32_t index)
 {
     store_client& client = region_.client(index);
     while (drop_one(client)) {
     }
-    char own[domain_path_bytes];
-    remove_path({own, domain_path(client.domain, own)});
-    std::string_view list = plans_[index].nodes;
-    PlannedNode node;
-    while (!list.empty() && next_planned_node(list, client.domain, node)) {
-        if (!is_own(node.path, client.domain) && !node.path.is_special() && !node.path.is_root())
-            remove_path(node.path.text());
-    }
+    if ((client.flags & STORE_CLIENT_KEEPS_NODES) == 0)
+        remove_nodes(client.domain, plans_[index].nodes);
     region_.begin();
     region_.set(client.request_bytes, 0);
     region_.set(client.reply_bytes, 0);
@@ -231,7 +248,7 @@ void Server::begin_life(uint32_t index, uint32_t life, xenstore_domain_interface
         region_.set(client.life, life);
         region_.set(client.state, STORE_CLIENT_BUILDING);
         region_.commit();
-        make_planned(plans_[index].nodes, client.domain);
+        make_planned(plans_[index].nodes, client.domain, (client.flags & STORE_CLIENT_KEEPS_NODES) != 0);
         region_.begin();
         adopt_positions(client, *ring);
         region_.set(client.state, STORE_CLIENT_RUNNING);

@@ -20,10 +20,11 @@ namespace bulkhead::store {
 // What the plan says about a client.
 struct ClientPlan {
     uint32_t domain;
-    uint32_t flags;              // STORE_CLIENT_PRIVILEGED
+    uint32_t flags;              // STORE_CLIENT_*
     std::string_view name;
     store_quota quota;           // cells: 0 for a fair share of what is free
     std::string_view nodes;      // made at the start of each of its lives; see node_list.hpp
+    std::string_view devices = {};   // the same for front ends, made when their back end is there
 };
 
 // What the server needs of the world.
@@ -58,6 +59,9 @@ public:
     // The client's life is over: its ring is not touched again, and what belonged to the life goes.
     void end_life(uint32_t client);
 
+    // The back end of a client's devices is there: makes what is missing of their nodes. The client lives.
+    void make_devices(uint32_t client) { make_planned(plans_[client].devices, plans_[client].domain, true); }
+
     // Gives every client its turn. True: somebody has more to do now.
     bool turn();
 
@@ -67,10 +71,12 @@ private:
     [[nodiscard]] bool matches_plan();
     [[nodiscard]] bool make_anew(uint32_t hash_seed);
     [[nodiscard]] uint32_t fair_share();
-    void make_planned(std::string_view list, uint32_t domain);
+    void make_planned(std::string_view list, uint32_t domain, bool unless_there = false);
+    [[nodiscard]] bool is_made(std::string_view list, uint32_t domain);
     void take_apart_all();
     void drop_all(uint32_t index);
     bool drop_one(store_client& client);
+    void remove_nodes(uint32_t domain, std::string_view list);
     void remove_path(std::string_view path);
     void adopt_positions(store_client& client, const xenstore_domain_interface& ring);
     void show_positions(uint32_t index);

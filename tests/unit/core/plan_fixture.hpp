@@ -22,6 +22,8 @@ struct TestPlan {
     std::array<Symbol, 2> symbols;
     std::array<SharedRegion, 2> regions;
     std::array<SharedMember, 2> members;
+    std::array<Device, 2> devices;
+    std::array<DeviceId, 2> ids;
     std::array<char, 32> texts;
 };
 inline constexpr uint64_t total_bytes = 3 * 4096 + 100;

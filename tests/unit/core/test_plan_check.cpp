@@ -252,6 +252,7 @@ TestPlan plan_with_store()
     client.store_domain = first_service_domain;
     client.store_port = 2;
     client.store_remote_port = 8;
+    client.services = 1;
     client.pv.store_pfn = 30;
     Partition& store = plan.partitions[1];
     store.type = PartitionType::service;
@@ -290,6 +291,79 @@ TEST(PlanCheck, store_ports_that_do_not_fit_are_found)
     check_store_found([](TestPlan& p) { p.partitions[0].store_remote_port = 1; }, "its console's");
     check_store_found([](TestPlan& p) { p.partitions[0].store_domain = first_service_domain + 1; }, "no service");
     check_store_found([](TestPlan& p) { p.partitions[0].store_domain = 1; }, "no service");
+    check_store_found([](TestPlan& p) { p.partitions[0].services = 0; }, "no client of its store");
+}
+
+TEST(PlanCheck, clients_of_services_that_are_not_there_are_found)
+{
+    check_store_found([](TestPlan& p) { p.partitions[0].services = 3; }, "service that the plan lacks");
+    check_store_found([](TestPlan& p) { p.partitions[0].services = 0x81; }, "service that the plan lacks");
+    check_store_found([](TestPlan& p) { p.partitions[1].services = 1; }, "service that the plan lacks");
+}
+
+namespace {
+
+// The service keeps 16 frames, has 8 for devices in front of them, and gets two devices.
+TestPlan plan_with_devices()
+{
+    TestPlan plan = plan_with_store();
+    Partition& service = plan.partitions[1];
+    service.memory_frames = service.max_frames = 1048;
+    service.dma_pfn = 1024;
+    service.dma_frames = 8;
+    service.persistent_pfn = 1032;
+    plan.ranges[1].size_bytes = 1048 * 4096;
+    plan.header.devices = {offsetof(TestPlan, devices), 2};
+    for (uint16_t i = 0; i < 2; ++i) {
+        Device& device = plan.devices[i];
+        device.match = i == 0 ? DeviceMatch::any : DeviceMatch::address;
+        device.partition = 1;
+        device.number = i;
+        device.wanted = device.purpose = text_at(0, 3);
+    }
+    plan.devices[0].ids = {offsetof(TestPlan, ids), 2};
+    return plan;
+}
+
+void check_device_found(const std::function<void(TestPlan&)>& spoil, const char* part)
+{
+    TestPlan plan = plan_with_devices();
+    spoil(plan);
+    const char* found = verdict(plan);
+    if (found == nullptr)
+        FAIL((std::string("not found: ") + part).c_str());
+    STRCMP_CONTAINS(part, found);
+}
+
+}  // namespace
+
+TEST(PlanCheck, devices_and_their_frames_are_accepted)
+{
+    POINTERS_EQUAL(nullptr, verdict(plan_with_devices()));
+}
+
+TEST(PlanCheck, frames_for_devices_that_are_used_otherwise_are_found)
+{
+    check_device_found([](TestPlan& p) { p.partitions[1].dma_pfn = 1025; }, "frames for devices");
+    check_device_found([](TestPlan& p) { p.partitions[1].dma_frames = 9; }, "frames for devices");
+    check_device_found([](TestPlan& p) { p.partitions[1].dma_pfn = ~uint64_t{0}; }, "frames for devices");
+    check_device_found([](TestPlan& p) { p.partitions[1].dma_pfn = 1023; }, "frames for devices");
+    check_device_found([](TestPlan& p) { p.partitions[0].dma_pfn = 1023; p.partitions[0].dma_frames = 1; }, "frames for devices");
+}
+
+TEST(PlanCheck, wrong_devices_are_found)
+{
+    check_device_found([](TestPlan& p) { p.devices[0].match = DeviceMatch{3}; }, "unknown way");
+    check_device_found([](TestPlan& p) { p.devices[0].partition = 0; }, "no service");
+    check_device_found([](TestPlan& p) { p.devices[0].partition = 2; }, "no service");
+    check_device_found([](TestPlan& p) { p.devices[0].ids = {}; }, "belong together");
+    check_device_found([](TestPlan& p) { p.devices[1].ids = p.devices[0].ids; }, "belong together");
+    check_device_found([](TestPlan& p) { p.devices[0].ids.offset = sizeof(TestPlan); }, "ids are outside");
+    check_device_found([](TestPlan& p) { p.devices[0].ids.count = max_device_ids + 1; }, "ids are outside");
+    check_device_found([](TestPlan& p) { p.devices[0].wanted.offset = sizeof(TestPlan); }, "text is outside");
+    check_device_found([](TestPlan& p) { p.devices[0].purpose.offset = 0; }, "text is outside");
+    check_device_found([](TestPlan& p) { p.devices[1].number = 0; }, "numbered in order");
+    check_device_found([](TestPlan& p) { p.header.devices.count = 0x10000; }, "outside its bounds");
 }
 
 TEST(PlanCheck, a_service_beyond_the_last_is_found)

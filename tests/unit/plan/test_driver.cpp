@@ -22,8 +22,11 @@
 #include "boot/plan/map.cpp"
 #include "boot/plan/map_partition.cpp"
 #include "boot/plan/nearest.cpp"
+#include "boot/plan/network_fields.cpp"
+#include "boot/plan/network_slice.cpp"
 #include "boot/plan/part_fields.cpp"
 #include "boot/plan/partition_fields.cpp"
+#include "boot/plan/pci_words.cpp"
 #include "boot/plan/payloads.cpp"
 #include "boot/plan/policy_fields.cpp"
 #include "boot/plan/process.cpp"
@@ -130,6 +133,7 @@ TEST_GROUP(Driver)
         folder.write("tiny", tiny_kernel());
         folder.write("initrd.gz", Bytes(5000, 0x42));
         folder.write("pvdrivers/store.elf", runtime_program());
+        folder.write("pvdrivers/switch.elf", runtime_program());
     }
     Result build(std::string_view plan, const std::string& output = "out")
     {
@@ -148,7 +152,7 @@ TEST(Driver, the_promised_plan_builds_as_it_stands)
     const auto result = build(gateway);
     STRCMP_EQUAL("", result.err.c_str());
     LONGS_EQUAL(0, result.status);
-    STRCMP_CONTAINS("gateway on two CPUs: 1 partition and 1 service, 262 MiB of memory", result.out.c_str());
+    STRCMP_CONTAINS("gateway on two CPUs: 1 partition and 2 services, 266 MiB of memory", result.out.c_str());
     const auto plan = dump();
     CHECK_DUMPED(plan, "source = \"plan.dts\"");
     CHECK_DUMPED(plan, "partition.gateway.uuid = cf67710db756086b8cdebe61d2faca1b");
@@ -173,7 +177,7 @@ TEST(Driver, the_map_tells_everything)
     build(gateway);
     const auto map = folder.read("out/map.txt");
     for (const auto* part : {"gateway on two CPUs (plan.dts)", "escape Ctrl-]", "0x400000", "kernel at frame 0x1000",
-                             "ramdisk at frame", "CPU 0  store.0 (17) and gateway.0 (16)", "lan0  address 10.0.0.1/24", "Partition gateway",
+                             "ramdisk at frame", "CPU 0  store.0 (17), switch.0 (17) and gateway.0 (16)", "lan0  address 10.0.0.1/24", "Partition gateway",
                              "domain   1", "mac 00:16:3e:27:95:c0, bridge lan0", "on_crash restart", "0xffffffff81000000",
                              "start info", "console ring", "page tables", "boot stack", "physical-to-machine list",
                              "1 console", "entry 0 console, entry 1 store", "Totals"})
@@ -388,6 +392,100 @@ TEST(Driver, every_truncation_of_an_image_is_refused)
 
 // --- Services and slices -----------------------------------------------------------------------------
 
+constexpr std::string_view networked = R"(/dts-v1/;
+/ {
+    compatible = "bulkhead,plan";
+    networks {
+        lan0 {
+            address = "10.0.2.15/24"; gateway = "10.0.2.2"; ipv6 = "slaac"; host-name = "box-1"; uplink = "first"; http = <8080>;
+            diagnosis { port = <2323>; from = "10.0.2.0/24", "fd00::/64"; };
+        };
+        plant { mtu = <9000>; uplink = "00:1f.7"; };
+        cell { uplink = "8086:10d3"; };
+    };
+    partitions {
+        a {
+            type = "pv"; memory = <64>; kernel = "tiny";
+            vif = "mac=00:16:3e:00:00:01,bridge=lan0,rate=10Mb/s,vlan=10,storm=1000/s,isolated=1,vifname=north",
+                  "mac=00:16:3e:00:00:02,bridge=plant,ip=10.1.0.2";
+        };
+        b { type = "pv"; memory = <64>; kernel = "tiny"; };
+    };
+};
+)";
+
+TEST(Driver, the_switch_gets_its_slice_devices_and_frames)
+{
+    const auto result = build(networked);
+    STRCMP_EQUAL("", result.err.c_str());
+    const auto plan = dump();
+    CHECK_DUMPED(plan, "partition.switch.domain = 28673");
+    // 4 MiB with one uplink; two more, each with frames of its own.
+    CHECK_DUMPED(plan, "partition.switch.memory_frames = 1536");
+    CHECK_DUMPED(plan, "partition.switch.persistent = frame 0x580, 128 frames");
+    CHECK_DUMPED(plan, "partition.switch.dma = frame 0x280, 768 frames");
+    CHECK_DUMPED(plan, "partition.switch.mapped_end_pfn = 0x280");
+    CHECK_DUMPED(plan, "partition.switch.store = domain 28672, port 73");
+    CHECK_DUMPED(plan, "partition.switch.flags = 0x29");
+    CHECK_DUMPED(plan, "partition.switch.services = 0x1");
+    CHECK_DUMPED(plan, "partition.a.services = 0x3");
+    CHECK_DUMPED(plan, "partition.b.services = 0x1");
+    CHECK_DUMPED(plan, "device = \"first\" for network lan0, partition 3, number 0");
+    CHECK_DUMPED(plan, "device = \"00:1f.7\" for network plant, partition 3, number 1");
+    CHECK_DUMPED(plan, "device = \"8086:10d3\" for network cell, partition 3, number 2");
+    CHECK_DUMPED(plan, "slice.switch:   first-frame = 0x0 0x280");
+    CHECK_DUMPED(plan, "slice.switch:     address = \"10.0.2.15/24\"");
+    CHECK_DUMPED(plan, "slice.switch:     gateway = \"10.0.2.2\"");
+    CHECK_DUMPED(plan, "slice.switch:     ipv6 = \"slaac\"");
+    CHECK_DUMPED(plan, "slice.switch:     host-name = \"box-1\"");
+    CHECK_DUMPED(plan, "slice.switch:     http = 0x1f90");
+    CHECK_DUMPED(plan, "slice.switch:     device = 0x2");
+    CHECK_DUMPED(plan, "slice.switch:       port = 0x913");
+    CHECK_DUMPED(plan, "slice.switch:       from = \"10.0.2.0/24\" \"fd00::/64\"");
+    CHECK_DUMPED(plan, "slice.switch:     mtu = 0x2328");
+    CHECK_DUMPED(plan, "slice.switch:     network = \"lan0\"");
+    CHECK_DUMPED(plan, "slice.switch:     name = \"north\"");
+    CHECK_DUMPED(plan, "slice.switch:     name = \"a/1\"");
+    CHECK_DUMPED(plan, "slice.switch:     rate-bytes-per-second = 0x0 0x1312d0");
+    CHECK_DUMPED(plan, "slice.switch:     rate-interval-us = 0xc350");
+    CHECK_DUMPED(plan, "slice.switch:     vlan = 0xa");
+    CHECK_DUMPED(plan, "slice.switch:     isolated = yes");
+    CHECK_DUMPED(plan, "slice.switch:     storm = 0x3e8");
+    CHECK_DUMPED(plan, "slice.switch:     name = \"store\"");
+    CHECK_DUMPED(plan, "slice.switch:     match = \"first\"");
+}
+
+TEST(Driver, the_store_holds_both_ends_of_every_card)
+{
+    const auto result = build(networked);
+    STRCMP_EQUAL("", result.err.c_str());
+    const auto plan = dump();
+    CHECK_DUMPED(plan, "slice.store:     device-backend = 0x7001");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/device/vif/0 = \"\" (n1,r28673)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/device/vif/0/backend = \"/local/domain/28673/backend/vif/1/0\" (n1,r28673)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/device/vif/0/mac = \"00:16:3e:00:00:01\" (n1,r28673)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/device/vif/1/mtu = \"9000\" (n1,r28673)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/1/device/vif/1/state = \"1\" (n1,r28673)");
+    CHECK(plan.find("device/vif/0/mtu") == std::string::npos);
+    CHECK(plan.find("/local/domain/2/device/vif") == std::string::npos);
+    CHECK_DUMPED(plan, "slice.store:   client@28673");
+    CHECK_DUMPED(plan, "slice.store:     port = 0x49");
+    CHECK_DUMPED(plan, "slice.store:     keeps-nodes = yes");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/28673/backend/vif = \"\" (n28673)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/28673/backend/vif/1/0 = \"\" (n28673,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/28673/backend/vif/1/0/frontend = \"/local/domain/1/device/vif/0\" (n28673,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/28673/backend/vif/1/0/bridge = \"lan0\" (n28673,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/28673/backend/vif/1/1/ip = \"10.1.0.2\" (n28673,r1)");
+    CHECK_DUMPED(plan, "slice.store:     /local/domain/28673/backend/vif/1/1/online = \"1\" (n28673,r1)");
+}
+
+TEST(Driver, a_service_says_when_its_memory_does_not_hold_it)
+{
+    auto small = std::string(networked);
+    small.replace(small.find("networks {"), 0, "services { switch { memory = <3>; }; };\n");
+    CHECK_SAYS(build(small), "memory is 3 MiB, too little for \"switch\"; at least ");
+}
+
 TEST(Driver, the_store_gets_its_slice_with_every_clients_nodes)
 {
     const auto result = build(gateway);
@@ -423,7 +521,7 @@ TEST(Driver, the_map_tells_of_services)
 {
     build(gateway);
     const auto map = folder.read("out/map.txt");
-    for (const auto* part : {"Service store", "type     service", "budget 5000 us in each 10000 us", "1 console and 8 gateway",
+    for (const auto* part : {"Service store", "type     service", "budget 5000 us in each 10000 us", "1 console, 8 gateway and 73 switch",
                              "2 store, whose end is 8", "persistent region, kept over restarts", "its slice of the plan, ",
                              "slice of the plan\n    compatible", "store.0 (17)", "store ring"})
         STRCMP_CONTAINS(part, map.c_str());
@@ -437,6 +535,7 @@ TEST(Driver, a_missing_store_is_said_where_it_is_needed)
     CHECK_SAYS(result, "plan.dts:7: error: service \"store\", which partitions need, is not there: ");
     CHECK_SAYS(result, "/pvdrivers/store.elf does not exist; --services names the folder");
     folder.write("elsewhere/store.elf", runtime_program());
+    folder.write("elsewhere/switch.elf", runtime_program());
     folder.write("plan.dts", gateway);
     LONGS_EQUAL(0, run_with({"--core", folder / "core.elf", "--output", folder / "out", "--services",
                              folder / "elsewhere", folder / "plan.dts"}).status);

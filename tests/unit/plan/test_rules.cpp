@@ -10,8 +10,10 @@
 #include "boot/plan/cpu_list.cpp"
 #include "boot/plan/hash.cpp"
 #include "boot/plan/nearest.cpp"
+#include "boot/plan/network_fields.cpp"
 #include "boot/plan/part_fields.cpp"
 #include "boot/plan/partition_fields.cpp"
+#include "boot/plan/pci_words.cpp"
 #include "boot/plan/policy_fields.cpp"
 #include "boot/plan/process.cpp"
 #include "boot/plan/report.cpp"
@@ -325,8 +327,11 @@ TEST(Rules, more_time_than_there_is_and_starvation_are_warned_about)
 TEST(Rules, a_service_below_its_client_is_warned_about)
 {
     CHECK_SAYS(check_root("services { store { priority = <3>; }; };"), "warning: service \"store\" (priority 3) ranks below its clients: \"a\" (priority 16)");
-    CHECK_FINE(check_root("services { switch { priority = <3>; }; };"));
-    CHECK_FINE(check_root("services { store { }; switch { cpus = \"0\"; memory = <4>; budget = <1000>; period = <10000>; }; };"));
+    CHECK_FINE(check_root("services { store { }; switch { cpus = \"0\"; memory = <4>; budget = <1000>; period = <10000>; }; };"
+                          "networks { lan0 { address = \"dhcp\"; }; };"));
+    CHECK_SAYS(check_root("services { switch { priority = <3>; }; };"), "warning: no partition has a vif and no network an address");
+    CHECK_SAYS(check_partition("vif = \"\";", "services { switch { priority = <3>; }; }; networks { lan0 { }; };"),
+               "warning: service \"switch\" (priority 3) ranks below its clients: \"a\" (priority 16)");
     CHECK_SAYS(check_partition("realtime;", "services { store { priority = <16>; }; };"), "can make the realtime partition \"a\" (priority 16) wait");
     CHECK_SAYS(check_root("services { store { budget = <20000>; }; };"), "more than the period");
 }

@@ -70,6 +70,38 @@ private:
     return map_grants(from, {&ref, 1}, access);
 }
 
+// One frame of another partition; needs no heap.
+class GrantPage {
+public:
+    GrantPage() = default;
+    GrantPage(std::byte* address, uint32_t handle) : address_(address), handle_(handle) {}
+    GrantPage(GrantPage&& other) noexcept { swap(other); }
+    GrantPage& operator=(GrantPage&& other) noexcept
+    {
+        swap(other);
+        return *this;
+    }
+    ~GrantPage() { unmap(); }
+
+    [[nodiscard]] std::byte* data() const { return address_; }
+    template <class T>
+    [[nodiscard]] T* as() const { return static_cast<T*>(static_cast<void*>(address_)); }
+    explicit operator bool() const { return address_ != nullptr; }
+    void unmap();
+
+private:
+    void swap(GrantPage& other)
+    {
+        std::swap(address_, other.address_);
+        std::swap(handle_, other.handle_);
+    }
+    std::byte* address_ = nullptr;
+    uint32_t handle_ = 0;
+};
+
+// The errors of map_grants().
+[[nodiscard]] Result<GrantPage> map_grant_page(Domain from, GrantRef ref, Access access);
+
 // Copies between grants and own frames in one hypercall, in order. Each record has its own
 // status afterwards. Fails only if the records themselves cannot be read.
 Result<> copy_grants(std::span<gnttab_copy_t> copies);
