@@ -7,6 +7,7 @@
 #include "core/partition_fault.hpp"
 #include "core/schedule.hpp"
 #include "hvm/cpu/cpuid_policy.hpp"
+#include "hvm/cpu/guest_registers.hpp"
 #include "hvm/cpu/msr_policy.hpp"
 #include "hvm/cpu/operations.hpp"
 #include "machine/fpu.hpp"
@@ -37,8 +38,10 @@ void step(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     frame.rip += bytes;
     frame.rflags &= ~flag_resume;
     vendor().end_shadow(vcpu);
-    if ((frame.rflags & flag_trap) != 0)
+    if ((frame.rflags & flag_trap) != 0) {
+        vendor().single_stepped(vcpu);
         inject_exception(vcpu, vector::debug);
+    }
 }
 
 void split(uint64_t value, GuestFrame& frame)
@@ -135,6 +138,22 @@ void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     step(vcpu, frame, exit);
 }
 
+// CR8 is the upper half of the local APIC's task priority.
+void do_task_priority(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    uint32_t& priority = vcpu.hardware->apic.task_priority;
+    uint64_t& operand = general_register(frame, exit.general_register);
+    if (!exit.write) {
+        operand = priority >> 4;
+    } else if (operand <= 15) {
+        priority = static_cast<uint32_t>(operand) << 4;
+    } else {
+        inject_exception(vcpu, vector::general_protection, 0);
+        return;
+    }
+    step(vcpu, frame, exit);
+}
+
 void do_nested_fault(Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
 {
     std::array<uint8_t, 8> code{};
@@ -195,6 +214,8 @@ void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
         return inject_exception(vcpu, vector::invalid_opcode);
     case ExitReason::cache_control:
         return step(vcpu, frame, exit);
+    case ExitReason::task_priority:
+        return do_task_priority(vcpu, frame, exit);
     case ExitReason::triple_fault:
         return crash_partition(vcpu, "triple fault");
     case ExitReason::task_switch:

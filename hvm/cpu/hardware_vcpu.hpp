@@ -31,6 +31,7 @@ enum class ExitReason : uint8_t {
     exception,              // Exit::vector: one that the core has to see first
     no_such_instruction,    // exists on the CPU, not in the guest's
     cache_control,          // WBINVD and INVD: there is nothing to do
+    task_priority,          // MOV to or from CR8: Exit::write, Exit::general_register
     triple_fault,
     task_switch,
     entry_failed,           // the CPU refused the state: Exit::detail says what it said
@@ -44,6 +45,7 @@ struct Exit {
     bool write;             // the port's or the access's direction
     uint8_t bytes;          // of the port access
     bool string;            // INS or OUTS
+    uint8_t general_register;   // number of the operand
     uint16_t port;
     uint32_t error_code;
     uint64_t address;       // guest-physical
@@ -79,7 +81,7 @@ struct ExitCounters {
 };
 
 struct HardwareVcpu {
-    void* control;                      // VMCB or VMCS, through the direct map
+    void* control;                      // the vendor's: VMCB, or what goes with a VMCS
     HostPhysical control_address;
     LocalApic apic;                     // hvm/cpu/local_apic.hpp
     GuestWindow window;                 // hvm/cpu/guest_window.hpp
@@ -118,6 +120,9 @@ struct VendorOperations {
     uint64_t table_bits;
     uint64_t page_bits;                 // read, write, execute, write-back memory
     uint64_t large_page_bits;
+    unsigned (*largest_page_level)();   // of nested tables: 2 is 1 GiB, 1 is 2 MiB
+    // Start-up, first: null, or what this CPU lacks, a sentence.
+    const char* (*why_not)();
     void (*enable_cpu)();
     void (*make)(Vcpu& vcpu);           // start-up
     // As after INIT: real mode at F000:FFF0. Keeps the control structure's constant fields.
@@ -131,6 +136,8 @@ struct VendorOperations {
     // Enters with vcpu.hardware->next and returns at the next exit.
     Exit (*enter)(Vcpu& vcpu, GuestFrame& frame);
     bool (*can_take_interrupt)(const Vcpu& vcpu, const GuestFrame& frame);
+    // If not, the guest leaves as soon as it can.
+    bool (*can_take_nmi)(Vcpu& vcpu);
     GuestPaging (*paging)(const Vcpu& vcpu);
     // What is added to RIP to find the code: 0 in 64-bit code.
     uint64_t (*code_base)(const Vcpu& vcpu);
@@ -138,6 +145,8 @@ struct VendorOperations {
     unsigned (*instruction_bytes)(const Vcpu& vcpu, const GuestFrame& frame);
     // An instruction was carried out for the guest: STI and MOV SS hold off interrupts no longer.
     void (*end_shadow)(Vcpu& vcpu);
+    // DR6 of a debug exception after an instruction that was carried out for the guest.
+    void (*single_stepped)(Vcpu& vcpu);
     bool (*in_64_bit_code)(const Vcpu& vcpu);
     // The caller has checked the bits; LMA follows by itself.
     uint64_t (*read_efer)(const Vcpu& vcpu);
@@ -147,7 +156,8 @@ struct VendorOperations {
     bool (*write_switched_msr)(Vcpu& vcpu, uint32_t msr, uint64_t value);
 };
 
-extern VendorOperations svm_operations;
+extern const VendorOperations svm_operations;
+extern const VendorOperations vmx_operations;
 
 // This box's; set at start, constant afterwards, before any hardware partition is made.
 [[nodiscard]] const VendorOperations& vendor();

@@ -9,7 +9,6 @@
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/memory.hpp"
-#include "platform/x86/features.hpp"
 
 #include <algorithm>
 
@@ -41,8 +40,7 @@ uint64_t leaf(Mfn frame, unsigned level)
 // Largest page that fits at gfn for a run of frames.
 unsigned level_for(uint64_t gfn, FrameRun run)
 {
-    const unsigned largest = features().pages_1g ? 2 : 1;
-    for (unsigned level = largest; level > 0; --level) {
+    for (unsigned level = vendor().largest_page_level(); level > 0; --level) {
         if (((gfn | run.first.raw()) & (pages_of(level) - 1)) == 0 && run.count >= pages_of(level))
             return level;
     }

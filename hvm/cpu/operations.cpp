@@ -17,17 +17,24 @@ namespace {
 
 constinit const VendorOperations* chosen_vendor = nullptr;
 
+const VendorOperations* offered_vendor()
+{
+    if (features().svm == Virtualisation::available)
+        return &svm_operations;
+    return features().vtx == Virtualisation::available ? &vmx_operations : nullptr;
+}
+
 const char* why_not()
 {
     const Features& cpu = features();
-    if (cpu.svm == Virtualisation::available)
-        return nullptr;
-    if (cpu.vtx == Virtualisation::available)
-        return "hardware partitions on VT-x are not in this version; AMD-V is";
+    if (const VendorOperations* offered = offered_vendor(); offered != nullptr)
+        return offered->why_not();
     if (cpu.svm == Virtualisation::locked_by_firmware || cpu.vtx == Virtualisation::locked_by_firmware)
         return "the firmware has switched the CPU's virtualisation off: enable VT-x or SVM in its setup";
     if (cpu.svm == Virtualisation::without_nested_paging || cpu.vtx == Virtualisation::without_nested_paging)
         return "the CPU virtualises without nested paging, which hardware partitions need";
+    if (cpu.vtx == Virtualisation::without_unrestricted_guest)
+        return "the CPU's VT-x lacks unrestricted guest, which hardware partitions need";
     return "the CPU has neither VT-x nor AMD-V, which hardware partitions need";
 }
 
@@ -35,7 +42,7 @@ void choose_vendor()
 {
     if (chosen_vendor != nullptr)
         return;
-    chosen_vendor = &svm_operations;
+    chosen_vendor = offered_vendor();
     init_hardware_cpuid(cpuid);
 }
 

@@ -40,7 +40,7 @@ void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
         hardware.window_wanted = waiting_vector(vcpu) != 0;
         return;
     }
-    if (vcpu.pv.nmi_pending) {
+    if (vcpu.pv.nmi_pending && vendor().can_take_nmi(vcpu)) {
         vcpu.pv.nmi_pending = false;
         hardware.next = {Injection::Type::nmi, 2, false, 0};
         return;

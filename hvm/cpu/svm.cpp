@@ -7,6 +7,7 @@
 #include "machine/memory.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/cpuid.hpp"
+#include "platform/x86/features.hpp"
 #include "platform/x86/msr.hpp"
 
 #include <algorithm>
@@ -348,6 +349,9 @@ bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
     return (frame.rflags & flags_interrupts) != 0 && (vmcb(vcpu).interrupt_shadow & 1) == 0;
 }
 
+// The CPU itself holds an injected NMI back.
+bool can_take_nmi(Vcpu&) { return true; }
+
 GuestPaging paging(const Vcpu& vcpu)
 {
     const Vmcb& block = vmcb(vcpu);
@@ -372,6 +376,12 @@ unsigned instruction_bytes(const Vcpu& vcpu, const GuestFrame& frame)
 }
 
 void end_shadow(Vcpu& vcpu) { vmcb(vcpu).interrupt_shadow = 0; }
+
+void single_stepped(Vcpu& vcpu)
+{
+    constexpr uint64_t single_step = 0x4000;
+    vmcb(vcpu).dr6 |= single_step;
+}
 
 uint64_t read_efer(const Vcpu& vcpu) { return vmcb(vcpu).efer & ~efer_svme; }
 
@@ -398,17 +408,22 @@ bool write_switched_msr(Vcpu& vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
+const char* why_not() { return nullptr; }
+unsigned largest_page_level() { return features().pages_1g ? 2 : 1; }
+
 constexpr uint64_t present_writable_user = 7;
 constexpr uint64_t accessed_dirty = 0x60;
 
 }  // namespace
 
-constinit VendorOperations svm_operations{
+constinit const VendorOperations svm_operations{
     .name = "AMD-V",
     .hypercall_opcode = 0xD9,
     .table_bits = present_writable_user | 0x20,
     .page_bits = present_writable_user | accessed_dirty,
     .large_page_bits = present_writable_user | accessed_dirty | 0x80,
+    .largest_page_level = largest_page_level,
+    .why_not = why_not,
     .enable_cpu = enable_cpu,
     .make = make,
     .reset = reset,
@@ -418,10 +433,12 @@ constinit VendorOperations svm_operations{
     .save = save,
     .enter = enter,
     .can_take_interrupt = can_take_interrupt,
+    .can_take_nmi = can_take_nmi,
     .paging = paging,
     .code_base = code_base,
     .instruction_bytes = instruction_bytes,
     .end_shadow = end_shadow,
+    .single_stepped = single_stepped,
     .in_64_bit_code = in_64_bit_code,
     .read_efer = read_efer,
     .write_efer = write_efer,

@@ -180,11 +180,13 @@ START_ONLY void Decoder::virtualisation()
     if (bit(leaf(1).ecx, 5)) {
         const uint64_t control = msr_of(static_cast<uint32_t>(Msr::IA32_FEATURE_CONTROL));
         const bool secondary = bit(msr_of(msr_procbased_ctls), 63);
-        const bool ept = secondary && bit(msr_of(msr_procbased_ctls2), 33);
+        const uint64_t offered = secondary ? msr_of(msr_procbased_ctls2) : 0;
         if ((control & control_locked) != 0 && (control & control_vmx_outside_smx) == 0)
             f.vtx = Virtualisation::locked_by_firmware;
         else
-            f.vtx = ept ? Virtualisation::available : Virtualisation::without_nested_paging;
+            f.vtx = !bit(offered, 33)   ? Virtualisation::without_nested_paging
+                    : !bit(offered, 39) ? Virtualisation::without_unrestricted_guest
+                                        : Virtualisation::available;
     }
     if (bit(leaf(0x8000'0001).ecx, 2)) {
         if ((msr_of(static_cast<uint32_t>(Msr::VM_CR)) & vm_cr_svmdis) != 0)
@@ -215,6 +217,7 @@ const char* state_of(Virtualisation state)
     case Virtualisation::absent: return "absent";
     case Virtualisation::locked_by_firmware: return "locked by the firmware";
     case Virtualisation::without_nested_paging: return "without nested paging";
+    case Virtualisation::without_unrestricted_guest: return "without unrestricted guest";
     case Virtualisation::available: return "available";
     }
     return "unknown";

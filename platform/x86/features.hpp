@@ -12,7 +12,9 @@
 namespace bulkhead {
 
 enum class CpuVendor : uint8_t { other, intel, amd };
-enum class Virtualisation : uint8_t { absent, locked_by_firmware, without_nested_paging, available };
+enum class Virtualisation : uint8_t {
+    absent, locked_by_firmware, without_nested_paging, without_unrestricted_guest, available
+};
 
 struct Features {
     CpuVendor vendor;

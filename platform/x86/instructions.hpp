@@ -87,6 +87,12 @@ static_assert(sizeof(TablePointer) == 10);
 
 inline void load_gdt(const TablePointer& pointer) { asm volatile("lgdt %0" : : "m"(pointer)); }
 inline void load_idt(const TablePointer& pointer) { asm volatile("lidt %0" : : "m"(pointer)); }
+inline TablePointer read_idt()
+{
+    TablePointer pointer;
+    asm volatile("sidt %0" : "=m"(pointer));
+    return pointer;
+}
 inline void load_task_register(uint16_t selector) { asm volatile("ltr %0" : : "r"(selector)); }
 inline void load_ldt(uint16_t selector) { asm volatile("lldt %0" : : "r"(selector)); }
 

@@ -118,6 +118,11 @@ uint64_t read_debug_status()
     return status;
 }
 
+void write_debug_status(uint64_t status)
+{
+    asm volatile("mov %0, %%dr6" : : "r"(status));
+}
+
 void write_debug(const DebugRegisters& registers)
 {
     disable_breakpoints();

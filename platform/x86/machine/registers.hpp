@@ -30,6 +30,7 @@ struct Selectors {
 inline void switch_table(uint64_t frame);
 
 [[nodiscard]] inline uint64_t read_cr2();
+inline void write_cr2(uint64_t value);
 void set_task_switched(bool on);
 
 struct DebugRegisters {
@@ -40,6 +41,7 @@ struct DebugRegisters {
 [[nodiscard]] DebugRegisters read_debug();
 // DR6, which is cleared.
 [[nodiscard]] uint64_t read_debug_status();
+void write_debug_status(uint64_t status);
 void write_debug(const DebugRegisters& registers);
 // DR0 to DR3 alone, of guests whose DR6 and DR7 the CPU switches.
 void write_debug_addresses(const std::array<uint64_t, 4>& addresses);

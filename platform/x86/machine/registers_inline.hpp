@@ -21,4 +21,9 @@ inline uint64_t read_cr2()
     return value;
 }
 
+inline void write_cr2(uint64_t value)
+{
+    asm volatile("mov %0, %%cr2" : : "r"(value));
+}
+
 }  // namespace bulkhead::machine
