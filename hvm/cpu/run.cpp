@@ -6,6 +6,7 @@
 #include "hvm/cpu/exits.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "hvm/cpu/operations.hpp"
+#include "machine/control.hpp"
 #include "machine/fpu.hpp"
 #include "machine/registers.hpp"
 #include "machine/switch.hpp"
@@ -117,6 +118,7 @@ void load_hardware_vcpu(Vcpu& vcpu)
     const auto& debug = vcpu.hardware->debug;
     machine::write_debug_addresses(debug);
     machine::restore_fpu(vcpu.fpu_area, vcpu.pv.xcr0);
+    machine::write_tsc_aux(vcpu.pv.emulation.tsc_aux);
     vendor().load(vcpu);
 }
 

@@ -294,14 +294,22 @@ Exit finish(Vcpu& vcpu, GuestFrame& frame)
     }
 }
 
+// Own CPU, loaded: what is in the CPU's registers comes first.
+void begin_anew(VmxVcpu& own)
+{
+    constexpr uint64_t dr6_after_reset = 0xFFFF'0FF0;
+    apply_start(own, shared.cpu);
+    machine::write_debug_status(dr6_after_reset);
+    write_switched_msrs({});
+    own.start_pending = false;
+}
+
 Exit enter(Vcpu& vcpu, GuestFrame& frame)
 {
     HardwareVcpu& hardware = *vcpu.hardware;
     VmxVcpu& own = own_of(vcpu);
-    if (own.start_pending) {
-        apply_start(own, shared.cpu);
-        own.start_pending = false;
-    }
+    if (own.start_pending)
+        begin_anew(own);
     write(Field::GUEST_RIP, frame.rip);
     write(Field::GUEST_RSP, frame.rsp);
     write(Field::GUEST_RFLAGS, frame.rflags);

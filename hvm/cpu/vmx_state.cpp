@@ -7,7 +7,6 @@
 #include "hvm/cpu/vmx_instructions.hpp"
 #include "hvm/cpu/vmx_vcpu.hpp"
 #include "machine/memory.hpp"
-#include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/msr.hpp"
@@ -22,7 +21,6 @@ namespace bulkhead::vmx {
 namespace {
 
 constexpr uint64_t pat_after_reset = 0x0007'0406'0007'0406;
-constexpr uint64_t dr6_after_reset = 0xFFFF'0FF0;
 constexpr uint64_t dr7_after_reset = 0x400;
 constexpr uint64_t cr0_after_reset = 0x6000'0010;
 
@@ -188,8 +186,6 @@ void apply_start(VmxVcpu& own, const Capabilities& cpu)
     write(Field::ENTRY_CONTROLS, cpu.entry);
     own.interruptibility = 0;
     own.cr2 = 0;
-    machine::write_debug_status(dr6_after_reset);
-    write_switched_msrs({});
 }
 
 bool allow_cr0(uint64_t value)

@@ -49,7 +49,7 @@ struct VmxVcpu {
 void reset_start(StartState& start);
 void set_flat_start(StartState& start);
 void set_real_mode_start(StartState& start, uint8_t vector);
-// Puts it into the current VMCS and the CPU's registers.
+// Puts it into the current VMCS.
 void apply_start(VmxVcpu& own, const Capabilities& cpu);
 
 // The fields of the current VMCS that do not change any more. Own CPU.

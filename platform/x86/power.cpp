@@ -48,8 +48,17 @@ void reset_by_chipset()
     x86::out8(reset_control, hard | now);
 }
 
+// A CPU in VMX operation holds INIT back, which is all that the keyboard controller raises on some boards.
+void leave_vmx()
+{
+    constexpr uint64_t cr4_vmxe = 0x2000;
+    if ((x86::read_cr4() & cr4_vmxe) != 0)
+        asm volatile("vmxoff" : : : "cc", "memory");
+}
+
 void reset_by_keyboard_controller()
 {
+    leave_vmx();
     for (unsigned i = 0; i < 10000 && (x86::in8(keyboard_controller) & keyboard_input_full) != 0; ++i)
         x86::pause();
     x86::out8(keyboard_controller, keyboard_pulse_reset);

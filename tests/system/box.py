@@ -112,8 +112,13 @@ class Box:
         self.log.write((" ".join(self.qemu_command) + "\n").encode())
         self.qemu = subprocess.Popen(self.qemu_command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, bufsize=0, preexec_fn=die_with_parent)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._begin(self.qemu.stdout.fileno(), self.qemu.stdin)
         return self
+
+    def _begin(self, output, keys):
+        """output: a file descriptor that the line's bytes come from; keys: a file that they go to."""
+        self.output, self.keys = output, keys
+        threading.Thread(target=self._read, daemon=True).start()
 
     def __exit__(self, *_):
         if self.qemu.poll() is None:
@@ -133,7 +138,7 @@ class Box:
 
     def _read(self):
         while True:
-            data = os.read(self.qemu.stdout.fileno(), 65536)
+            data = os.read(self.output, 65536)
             with self.lock:
                 if not data:
                     self.ended = True
@@ -178,7 +183,7 @@ class Box:
                     return found
                 now = time.monotonic()
                 if self.ended:
-                    raise Failed(f"QEMU ended; {missing()}")
+                    raise Failed(f"the emulator ended; {missing()}")
                 if now - started > guard:
                     raise Failed(f"after {guard} s: {missing()}")
                 if now - max(self.last_output, started) > silence:
@@ -196,8 +201,8 @@ class Box:
     def send(self, text):
         """Sends keys one at a time, as a person would: a UART has a small FIFO."""
         for byte in text.encode("latin-1"):
-            self.qemu.stdin.write(bytes([byte]))
-            self.qemu.stdin.flush()
+            self.keys.write(bytes([byte]))
+            self.keys.flush()
 
     def key(self, character):
         """The escape key, then this one."""
@@ -243,3 +248,49 @@ class Box:
             if "error" in answer:
                 raise Failed(f"QEMU: {answer['error']}")
             return answer["return"]
+
+
+class BochsBox(Box):
+    """The same in Bochs, whose CPU has VT-x, from a disk image. Its clock is that of so many instructions
+    a second, and its instructions are few: leave time."""
+
+    INSTRUCTIONS_PER_SECOND = 100_000_000
+
+    def __init__(self, disk, *, log, cpus=1, memory=512, model="corei7_skylake_x"):
+        super().__init__(log=log, boot=[])
+        self.disk, self.cpus, self.memory, self.model = disk, cpus, memory, model
+
+    def __enter__(self):
+        os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
+        self.log = open(self.log_path, "wb")
+        folder = os.path.dirname(self.disk)
+        configuration = os.path.join(folder, "bochsrc")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(GUARD_S)
+            with open(configuration, "w", encoding="utf-8") as file:
+                file.write("\n".join([
+                    f"cpu: model={self.model}, count={self.cpus}, ips={self.INSTRUCTIONS_PER_SECOND}",
+                    f"memory: guest={self.memory}, host={self.memory}",
+                    "romimage: file=/usr/share/bochs/BIOS-bochs-latest",
+                    "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest",
+                    "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+                    f"ata0-master: type=disk, path={self.disk}, mode=flat", "boot: disk",
+                    f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{server.getsockname()[1]}",
+                    'display_library: rfb, options="timeout=0"', "clock: sync=none", f"log: {folder}/bochs.log", ""]))
+            self.qemu = subprocess.Popen(["bochs-bin", "-q", "-f", configuration], stdin=subprocess.PIPE,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                         preexec_fn=die_with_parent)
+            # Its debugger asks for a command first.
+            self.qemu.stdin.write(b"c\n")
+            self.qemu.stdin.flush()
+            try:
+                self.line, _ = server.accept()
+            except socket.timeout:
+                self.qemu.kill()
+                raise Failed("Bochs does not open its serial line") from None
+        self._begin(self.line.fileno(), self.line.makefile("wb"))
+        return self
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        self.line.close()

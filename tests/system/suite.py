@@ -6,7 +6,7 @@ import re
 
 import core_time
 import plans
-from box import Box
+from box import Box, BochsBox
 
 TESTS = []
 
@@ -51,3 +51,10 @@ class Context:
     def start(self, partitions, *, plan=None, **options):
         """A box with an image of these partitions."""
         return self.box(self.image(partitions, **(plan or {})), **options)
+
+    def start_bochs(self, partitions, *, plan=None, **options):
+        """The same in Bochs, from its disk image."""
+        plans.firmware_images(self.build, self.image(partitions, **(plan or {})), self.folder)
+        self.boxes += 1
+        log = os.path.join(self.logs, f"{self.slug}.log" if self.boxes == 1 else f"{self.slug}-{self.boxes}.log")
+        return BochsBox(os.path.join(self.folder, "disk.img"), log=log, **options)

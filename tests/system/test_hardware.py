@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hardware partitions (pvh) on AMD-V, which QEMU's software CPU has: stock kernels alone and beside
-PV partitions, and a box that cannot run them."""
+"""Hardware partitions (pvh) on AMD-V, which QEMU's software CPU has, and on VT-x, which Bochs has: stock
+kernels alone and beside PV partitions, and a box that cannot run them."""
 
 from box import Failed
 from plans import linux
@@ -69,3 +69,48 @@ def absent(context):
         box["core"].expect(r"virtualisation: .*AMD-V with NPT: absent",
                            r"partition 1 hard: LEFT OUT: the CPU has neither VT-x nor AMD-V")
         box["soft"].expect(READY)
+
+
+# --- VT-x in Bochs: slow, so that `make test` has one boot ------------------------------------------
+
+PATIENCE = {"guard": 3000, "silence": 900}
+
+
+def boot_on_vtx(context, flavour, vcpus, run, cpus=None, **partition):
+    """A stock kernel boots on VT-x, its log is clean, and it powers off."""
+    cpus = cpus or vcpus
+    guest = pvh(flavour, run=run, name="guest", vcpus=vcpus, cpus=f"0-{cpus - 1}" if cpus > 1 else "0", **partition)
+    with context.start_bochs({"guest": guest}, cpus=cpus, memory=512) as box:
+        box["core"].expect(r"virtualisation: VT-x with EPT: available", r"partition 1 guest: pvh, ", **PATIENCE)
+        ready = box["guest"].expect(READY, never=BROKEN, **PATIENCE)
+        if int(ready.group(2)) != vcpus:
+            raise Failed(f"the kernel found {ready.group(2)} CPUs, not {vcpus}")
+        box["guest"].expect(CLEAN, never=BROKEN, **PATIENCE)
+        box["core"].expect(r"guest: powered off", **PATIENCE)
+
+
+test("pvh boot cloud-amd64, 1 vCPU, VT-x", flavour="cloud-amd64", vcpus=1, memory=96, run="stress kernel-log")(boot_on_vtx)
+test("pvh boot amd64, 2 vCPU, VT-x", full=True, flavour="amd64", vcpus=2, memory=192, run="stress kernel-log")(boot_on_vtx)
+test("pvh boot rt-amd64, 4 vCPU, VT-x", full=True, flavour="rt-amd64", vcpus=4, memory=256,
+     run="stress kernel-log")(boot_on_vtx)
+test("pvh boot cloud-amd64, 2 vCPU on one CPU, VT-x", full=True, flavour="cloud-amd64", vcpus=2, cpus=1, memory=128,
+     run="stress kernel-log")(boot_on_vtx)
+test("pvh stress cloud-amd64, 2 vCPU, VT-x", full=True, flavour="cloud-amd64", vcpus=2, memory=192,
+     run="stress")(boot_on_vtx)
+
+
+@test("pv and pvh partitions run beside each other, VT-x", full=True)
+def mixed_on_vtx(context):
+    guests = {"soft": linux(run="stress kernel-log", name="soft", memory=128, vcpus=1, cpus="0"),
+              "hard": pvh(run="stress kernel-log", name="hard", memory=128, vcpus=1, cpus="0")}
+    with context.start_bochs(guests, memory=512) as box:
+        for name in guests:
+            box[name].expect(CLEAN, never=BROKEN, **PATIENCE)
+
+
+@test("a pvh partition restarts, VT-x", full=True)
+def life_on_vtx(context):
+    guest = pvh(run="[ -e /proc/none ]", then="reboot", name="guest", memory=128, on_reboot="restart")
+    with context.start_bochs({"guest": guest}, memory=512) as box:
+        box["core"].expect(r"guest: asked for a reboot; restarting", r"guest: runs \(life 2", **PATIENCE)
+        box["guest"].expect(READY, **PATIENCE)

@@ -58,10 +58,12 @@ inline void swap_gs() { std::swap(fake::registers.gs_base, fake::registers.kerne
 
 inline void switch_table(uint64_t frame) { fake::registers.table = frame; }
 [[nodiscard]] inline uint64_t read_cr2() { return fake::registers.cr2; }
+inline void write_cr2(uint64_t value) { fake::registers.cr2 = value; }
 inline void set_task_switched(bool on) { fake::registers.task_switched = on; }
 
 [[nodiscard]] inline DebugRegisters read_debug() { return fake::registers.debug; }
 [[nodiscard]] inline uint64_t read_debug_status() { return std::exchange(fake::registers.debug.status, 0xFFFF0FF0); }
+inline void write_debug_status(uint64_t status) { fake::registers.debug.status = status; }
 inline void write_debug(const DebugRegisters& registers) { fake::registers.debug = registers; }
 inline void disable_breakpoints() { fake::registers.debug.control = 0x400; }
 

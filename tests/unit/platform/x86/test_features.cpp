@@ -120,6 +120,8 @@ TEST(Features, tell_vtx_with_ept_from_its_lesser_forms)
     msrs[0x3A] = 5;
     msrs[0x482] = uint64_t{1} << 63;
     msrs[0x48B] = uint64_t{1} << 33;
+    CHECK(decode().vtx == Virtualisation::without_unrestricted_guest);
+    msrs[0x48B] |= uint64_t{1} << 39;
     CHECK(decode().vtx == Virtualisation::available);
     msrs[0x3A] = 1;
     CHECK(decode().vtx == Virtualisation::locked_by_firmware);
