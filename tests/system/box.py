@@ -264,9 +264,12 @@ class BochsBox(Box):
         os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
         self.log = open(self.log_path, "wb")
         folder = os.path.dirname(self.disk)
+        # Of a Bochs that was killed.
+        if os.path.exists(self.disk + ".lock"):
+            os.unlink(self.disk + ".lock")
         configuration = os.path.join(folder, "bochsrc")
         with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(GUARD_S)
+            server.settimeout(SILENCE_S)
             with open(configuration, "w", encoding="utf-8") as file:
                 file.write("\n".join([
                     f"cpu: model={self.model}, count={self.cpus}, ips={self.INSTRUCTIONS_PER_SECOND}",

@@ -79,7 +79,9 @@ PATIENCE = {"guard": 3000, "silence": 900}
 def boot_on_vtx(context, flavour, vcpus, run, cpus=None, **partition):
     """A stock kernel boots on VT-x, its log is clean, and it powers off."""
     cpus = cpus or vcpus
-    guest = pvh(flavour, run=run, name="guest", vcpus=vcpus, cpus=f"0-{cpus - 1}" if cpus > 1 else "0", **partition)
+    # Of a Skylake the kernel says that its mitigation does not suffice, which counts as a complaint.
+    guest = pvh(flavour, run=run, name="guest", vcpus=vcpus, cpus=f"0-{cpus - 1}" if cpus > 1 else "0",
+                extra="retbleed=off", **partition)
     with context.start_bochs({"guest": guest}, cpus=cpus, memory=512) as box:
         box["core"].expect(r"virtualisation: VT-x with EPT: available", r"partition 1 guest: pvh, ", **PATIENCE)
         ready = box["guest"].expect(READY, never=BROKEN, **PATIENCE)
