@@ -2,6 +2,7 @@
 // __HYPERVISOR_arch_2: what the Xen ABI has no word for. Source: pvdrivers/abi/bulkhead.h.
 #include "core/hypercall.hpp"
 #include "core/partition.hpp"
+#include "core/questions.hpp"
 #include "machine/memory.hpp"
 #include "pvdrivers/abi/bulkhead.h"
 
@@ -31,7 +32,7 @@ long do_bulkhead_op(Vcpu& vcpu, HypercallArguments& arguments)
     const auto operation = static_cast<uint32_t>(arguments.value[0]);
     if (operation == BULKHEADOP_service_info)
         return service_info(*vcpu.partition, GuestVirtual(arguments.value[1]));
-    return negative(XEN_ENOSYS);
+    return answer_question(*vcpu.partition, operation, GuestVirtual(arguments.value[1]));
 }
 
 }  // namespace bulkhead

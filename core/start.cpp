@@ -19,6 +19,7 @@
 #include "core/pv/emulate.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/pv/start_of_day.hpp"
+#include "core/questions.hpp"
 #include "core/schedule.hpp"
 #include "core/slot_health.hpp"
 #include "core/services.hpp"
@@ -86,6 +87,7 @@ void core_main(const BootInfo& info)
     init_events(all_partitions());
     init_grants(all_partitions());
     init_services();
+    init_questions(plan);
     init_schedule(plan::table<plan::Window>(plan, plan.windows));
     init_partition_consoles();
     init_slot_health(info, plan.slot_health_s);

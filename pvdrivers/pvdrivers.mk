@@ -108,7 +108,7 @@ endef
 $(eval $(call program,hello,pvdrivers/hello/hello.cpp))
 $(eval $(call program,plc,$(wildcard pvdrivers/plc/*.cpp),$(LWIP_LIBRARY)))
 $(eval $(call program,store,$(wildcard pvdrivers/store/*.cpp)))
-$(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/nic/*.cpp)))
+$(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/switch/host/*.cpp pvdrivers/nic/*.cpp),$(LWIP_LIBRARY)))
 
 # Code and read-only data of the store, runtime included, have a bound. Without frame pointers its own
 # part of a back trace is short.

@@ -15,6 +15,11 @@
 #define BULKHEADOP_device_dma 17
 #define BULKHEADOP_device_config_read 18
 #define BULKHEADOP_device_config_write 19
+/* Questions about the box, for those whom the plan lets ask; -EPERM: others. They change nothing. */
+#define BULKHEADOP_box_info 32
+#define BULKHEADOP_cpu_info 33
+#define BULKHEADOP_partition_info 34
+#define BULKHEADOP_log_text 35
 
 /* Ids of service partitions: fixed by what the service is, the same in every life and plan. */
 #define BULKHEAD_DOMAIN_STORE 0x7000
@@ -123,5 +128,57 @@ struct bulkhead_device_config {
     uint16_t width;
     uint32_t value;            /* in for a write, out for a read */
 };
+
+/*
+ * Questions. Texts end with a zero and are cut to their room. Each value is right for some moment of the
+ * question, not all for the same one.
+ */
+struct bulkhead_box_info {
+    uint64_t uptime_ns;
+    uint32_t cpus;
+    uint32_t partitions;       /* services, behind the plan's partitions, with them */
+    char version[64];
+    char model[64];            /* the plan's */
+};
+
+/* -ENOENT: there is no CPU of this number. */
+struct bulkhead_cpu_info {
+    uint32_t cpu;              /* in */
+    uint32_t partition;        /* index of that whose vCPU is on the CPU; BULKHEAD_NO_PARTITION: it is idle */
+    uint64_t used_ns;          /* time for which vCPUs ran on it, in the lives that their partitions are in */
+};
+#define BULKHEAD_NO_PARTITION 0xffffffffu
+
+/* -ENOENT: there is no partition of this index. */
+struct bulkhead_partition_info {
+    uint32_t index;            /* in */
+    uint16_t domain;
+    uint8_t state;             /* BULKHEAD_CLIENT_* */
+    uint8_t reserved;
+    uint32_t vcpus;
+    uint32_t starts;
+    uint32_t crashes;
+    uint32_t watchdogs;        /* times that its watchdog has ended it */
+    uint64_t memory_bytes;
+    uint64_t used_ns;          /* CPU time of this life */
+    char name[32];
+    char type[8];
+};
+
+/*
+ * A part of one line of a log, as it was written: control characters included, without the line's end.
+ * -ENOENT: there is no such log.
+ */
+struct bulkhead_log_text {
+    uint32_t log;              /* in: a partition's index, or BULKHEAD_NO_PARTITION: the core's */
+    uint32_t flags;            /* BULKHEAD_LOG_*; 0: this was all */
+    uint64_t position;         /* in: 0, or what the last answer said; out: where to go on */
+    uint64_t time_ns;          /* of the line's first byte, since the start; with BULKHEAD_LOG_STAMPED */
+    uint32_t length;
+    char text[228];
+};
+#define BULKHEAD_LOG_SOME 1u
+#define BULKHEAD_LOG_STAMPED 2u
+#define BULKHEAD_LOG_LINE_END 4u            /* the line ends with this part */
 
 #endif /* BULKHEAD_ABI_BULKHEAD_H */

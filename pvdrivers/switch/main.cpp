@@ -4,7 +4,12 @@
 // the same rings.
 #include "pvdrivers/abi/bulkhead.h"
 #include "pvdrivers/abi/hypercall.hpp"
+#include "pvdrivers/net/stack.hpp"
 #include "pvdrivers/switch/handshake.hpp"
+#include "pvdrivers/switch/host/core_box.hpp"
+#include "pvdrivers/switch/host/host.hpp"
+#include "pvdrivers/switch/host/host_port.hpp"
+#include "pvdrivers/switch/host/switch_figures.hpp"
 #include "pvdrivers/switch/uplinks.hpp"
 
 #include <bulkhead/console.hpp>
@@ -144,6 +149,65 @@ void read_vifs(net::DataPath& path, net::Journal& journal, Store& store)
     }
 }
 
+// --- The switch's own hosts ---------------------------------------------------------
+
+std::array<net::HostPort*, net::most_hosts> host_ports;
+size_t host_count = 0;
+
+net::Mac mac_of(SliceNode node)
+{
+    net::Mac mac = 0;
+    const auto bytes = node.bytes("mac");
+    __builtin_memcpy(&mac, bytes.data(), std::min<size_t>(bytes.size(), 6));
+    return mac;
+}
+
+// What cannot be had is said, and the network goes on without a host.
+void add_host_of(SliceNode node, net::DataPath& path, net::HostBuffers& buffers)
+{
+    net::Bridge* bridge = find_bridge(node.name());
+    auto* port = host_count == host_ports.size()
+                     ? nullptr
+                     : new (std::nothrow) net::HostPort(*bridge, mac_of(node), path.copies, buffers);
+    const Result<> done = port == nullptr ? failure(XEN_ENOMEM) : port->open();
+    if (!done) {
+        print("network %s: the switch has no host of its own: %s\n", bridge->name.data(), name_of(done.error()));
+        return;
+    }
+    host_ports[host_count++] = port;
+    (void)net::add_host(port->card(), node);
+}
+
+// lwIP runs only if there is a host.
+void start_hosts(net::DataPath& path)
+{
+    static net::HostBuffers buffers;
+    static net::CoreBox box;
+    static net::SwitchFigures figures({bridges.data(), bridge_count});
+    for (SliceNode node = slice().child("networks").first_child(); node; node = node.next_sibling()) {
+        if (!node.has("address") && !node.has("ipv6"))
+            continue;
+        if (host_count == 0) {
+            if (const auto done = buffers.open(); !done)
+                crash("memory for frames to the switch itself: %s", name_of(done.error()));
+            net::start_network();
+            net::start_hosts(figures, box);
+        }
+        add_host_of(node, path, buffers);
+    }
+}
+
+// Gives lwIP the frames that the last batches had for it. False: there were none.
+bool hosts_turn()
+{
+    bool any = false;
+    for (size_t i = 0; i < host_count; ++i)
+        any = host_ports[i]->turn() || any;
+    if (any)
+        net::poll_network();
+    return any;
+}
+
 void wait_for_work(const net::DataPath& path)
 {
     if (const auto deadline = path.next_deadline())
@@ -171,12 +235,14 @@ int main()
     auto& uplinks = *new (uplinks_bytes) net::Uplinks;
     read_networks(uplinks);
     read_vifs(path, journal, **store);
+    start_hosts(path);
     map_states();
     for (;;) {
         if (std::exchange(lives_changed, false))
             follow_lives();
         const bool more_outside = uplinks.serve(path.copies);
-        if (path.turn() || more_outside) {
+        const bool more_inside = path.turn();
+        if (hosts_turn() || more_inside || more_outside) {
             dispatch_events();
             continue;
         }

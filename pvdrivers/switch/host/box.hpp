@@ -38,8 +38,8 @@ struct BoxFigures {
 };
 
 struct CpuFigures {
-    uint64_t idle_ns = 0;
-    uint32_t partition = 0;     // whose vCPU runs there now; partitions: none
+    uint64_t used_ns = 0;       // by vCPUs, in their partitions' lives of now
+    uint32_t partition = 0;     // whose vCPU runs there now; no such one: none
 };
 
 struct PartitionFigures {
@@ -49,10 +49,17 @@ struct PartitionFigures {
     uint8_t state = 0;          // BULKHEAD_CLIENT_*
     uint32_t vcpus = 0;
     uint64_t memory_bytes = 0;
-    uint64_t cpu_ns = 0;        // used in all lives
+    uint64_t cpu_ns = 0;        // used in this life
     uint32_t lives = 0;
     uint32_t crashes = 0;
     uint32_t watchdogs = 0;
+};
+
+struct LogPart {
+    Name<228> text;             // as it was written
+    bool is_stamped = false;    // a line begins here
+    bool ends_line = false;
+    uint64_t time_ns = 0;       // since the start
 };
 
 // How the monitor calls that state.
@@ -69,9 +76,8 @@ public:
     // False: there is no such one.
     [[nodiscard]] virtual bool cpu(uint32_t index, CpuFigures& cpu) const = 0;
     [[nodiscard]] virtual bool partition(uint32_t index, PartitionFigures& partition) const = 0;
-    // Copies text of a log from that position on, as far as it goes, and moves the position behind it;
-    // what has been overwritten is skipped. Empty: that is all.
-    [[nodiscard]] virtual std::string_view log(uint32_t partition, uint64_t& position, std::span<char> into) const = 0;
+    // The next part of a line of a log, and moves the position, which begins at 0. False: that is all.
+    [[nodiscard]] virtual bool log(uint32_t partition, uint64_t& position, LogPart& part) const = 0;
 
 protected:
     ~Box() = default;

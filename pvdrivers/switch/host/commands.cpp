@@ -76,9 +76,9 @@ bool cpus(const Sources& sources, Cursor& cursor, Text& out)
     if (!sources.box.cpu(cursor.item, cpu))
         return false;
     if (cursor.item == 0)
-        out << "CPU  in use  idle since start  runs now\n";
+        out << "CPU  in use      used so far  runs now\n";
     const uint32_t busy = sources.history.busy(cursor.item);
-    out << Right{cursor.item, 3} << Right{busy / 10, 4} << '.' << busy % 10 << " %" << Right{cpu.idle_ns / 1'000'000'000, 16}
+    out << Right{cursor.item, 3} << Right{busy / 10, 4} << '.' << busy % 10 << " %" << Right{cpu.used_ns / 1'000'000'000, 16}
         << " s  ";
     PartitionFigures partition;
     if (sources.box.partition(cpu.partition, partition))
@@ -134,21 +134,26 @@ bool fdb(const Sources& sources, Cursor& cursor, Text& out)
     return true;
 }
 
-// A line at its end is a line; everything else that could move a cursor is not sent.
+// Lines that are written while it is read come, too, up to a bound.
 bool log(const Sources& sources, Cursor& cursor, Text& out)
 {
-    std::array<char, 512> room;
-    const std::string_view text = sources.box.log(cursor.subject, cursor.position, room);
-    if (text.empty())
+    constexpr uint32_t most_parts = 5000;
+    LogPart part;
+    if (cursor.item++ == most_parts || !sources.box.log(cursor.subject, cursor.position, part))
         return false;
-    for (std::string_view rest = text; !rest.empty();) {
-        const size_t end = std::min(rest.find('\n'), rest.size());
-        out << Plain{rest.substr(0, end)};
-        if (end == rest.size())
-            break;
-        out << '\n';
-        rest.remove_prefix(end + 1);
+    if (part.is_stamped) {
+        const uint64_t us = part.time_ns / 1000;
+        out << '[' << Right{us / 1'000'000, 5} << '.';
+        for (uint64_t unit = 100'000, rest = us % 1'000'000; unit != 0; unit /= 10)
+            out << static_cast<char>('0' + rest / unit % 10);
+        out << "] ";
     }
+    std::string_view text = part.text.view();
+    if (part.ends_line && text.ends_with('\r'))
+        text.remove_suffix(1);
+    out << Plain{text};
+    if (part.ends_line)
+        out << '\n';
     return true;
 }
 
@@ -164,7 +169,7 @@ constexpr Command commands[] = {
     {"help", Takes::nothing, help, "help           what there is"},
     {"parts", Takes::nothing, parts, "parts          all partitions in a table"},
     {"part", Takes::a_partition, part, "part NAME      one partition, and its network cards"},
-    {"cpus", Takes::nothing, cpus, "cpus           CPUs: what they run, idle time"},
+    {"cpus", Takes::nothing, cpus, "cpus           CPUs: what they run, time used"},
     {"vifs", Takes::nothing, vifs, "vifs           ports of the switch, and their counters that are not zero"},
     {"fdb", Takes::nothing, fdb, "fdb            addresses that the switch knows"},
     {"log", Takes::perhaps_a_partition, log, "log [NAME]     the core's log, or a partition's"},

@@ -58,7 +58,7 @@ uint16_t History::sample_cpus(const Box& box, uint64_t elapsed_ns)
     CpuFigures figures;
     for (; count < most_cpus && box.cpu(count, figures); ++count) {
         Share& cpu = cpus_[count];
-        cpu.now = 1000 - thousandths(growth(cpu.before, figures.idle_ns), elapsed_ns, 1000);
+        cpu.now = thousandths(growth(cpu.before, figures.used_ns), elapsed_ns, 1000);
         sum += cpu.now;
     }
     return static_cast<uint16_t>(count == 0 ? 0 : sum / count);

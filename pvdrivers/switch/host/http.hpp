@@ -24,7 +24,7 @@ namespace bulkhead::net {
 
 class HttpServer {
 public:
-    static constexpr size_t most_connections = 8;
+    static constexpr size_t most_connections = 6;
     static constexpr unsigned request_s = 10;
     static constexpr unsigned stalled_s = 15;
     static constexpr unsigned answer_s = 120;

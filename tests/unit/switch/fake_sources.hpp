@@ -75,14 +75,18 @@ struct FakeBox final : Box {
         partition = partitions[index];
         return true;
     }
-    [[nodiscard]] std::string_view log(uint32_t partition, uint64_t& position, std::span<char> into) const override
+    [[nodiscard]] bool log(uint32_t partition, uint64_t& position, LogPart& part) const override
     {
         const std::string text = partition == core_log ? core_text : "log of " + std::to_string(partition) + "\n";
         if (position >= text.size())
-            return {};
-        const size_t length = text.copy(into.data(), into.size(), position);
-        position += length;
-        return {into.data(), length};
+            return false;
+        const size_t end = text.find('\n', position);
+        part.ends_line = end != text.npos;
+        part.text = std::string_view(text).substr(position, end - position);
+        part.is_stamped = true;
+        part.time_ns = 1'234'567'000;
+        position = part.ends_line ? end + 1 : text.size();
+        return true;
     }
 };
 

@@ -95,8 +95,7 @@ TEST(history, says_what_counters_have_grown_by)
     fake.figures.all_ports[0].in.bytes += 3000;
     fake.figures.all_ports[0].out.bytes += 6000;
     fake.figures.all_ports[1].in.bytes += 1500;
-    fake.box.cpus[0].idle_ns += 3'000'000'000;      // idle throughout
-    fake.box.cpus[1].idle_ns += 1'500'000'000;      // half of it
+    fake.box.cpus[1].used_ns += 1'500'000'000;      // half of it
     fake.box.partitions[0].cpu_ns += 4'500'000'000; // on two CPUs
     sample(103);
     CHECK_EQUAL(1u, fake.history.size());
@@ -318,7 +317,7 @@ TEST(metrics, are_in_prometheus_format)
     };
     STRCMP_EQUAL("1", value("bulkhead_info{version=\"v1.2\",model=\"edge demo\"}").c_str());
     STRCMP_EQUAL("3723.500000000", value("bulkhead_uptime_seconds").c_str());
-    STRCMP_EQUAL("2.000000000", value("bulkhead_cpu_idle_seconds_total{cpu=\"1\"}").c_str());
+    STRCMP_EQUAL("2.000000000", value("bulkhead_cpu_used_seconds_total{cpu=\"1\"}").c_str());
     STRCMP_EQUAL("1", value("bulkhead_partition_state{partition=\"control\",state=\"crashed\"}").c_str());
     STRCMP_EQUAL("0", value("bulkhead_partition_state{partition=\"control\",state=\"running\"}").c_str());
     STRCMP_EQUAL("13.525000000", value("bulkhead_partition_cpu_seconds_total{partition=\"gateway\"}").c_str());
@@ -371,14 +370,14 @@ TEST(commands, show_the_same_figures)
     CHECK_FALSE(has(answer("vifs"), "not the card's"));
     CHECK(has(answer("fdb"), "02:00:00:00:00:09     7       12  lan0 uplink"));
     CHECK(has(answer("fdb"), "fixed"));
-    CHECK(answer("log") == fake.box.core_text);
-    CHECK(answer("  log \t control ") == "log of 1\n");
+    CHECK(answer("log") == "[    1.234567] core line one\n[    1.234567] core line two\n");
+    CHECK(answer("  log \t control ") == "[    1.234567] log of 1\n");
 }
 
 TEST(commands, clean_what_a_partition_has_written)
 {
     fake.box.core_text = "a\x1b[2Jb\nc\r\n\xffz";
-    CHECK(answer("log") == "a?[2Jb\nc?\n?z");
+    CHECK(answer("log") == "[    1.234567] a?[2Jb\n[    1.234567] c\n[    1.234567] ?z");
 }
 
 TEST(commands, of_an_empty_table_have_its_head)
