@@ -228,3 +228,36 @@ def sdk(context):
             box.attach(1)
             box.send("x")
             box.terminal.expect(r"you typed: x")
+
+
+def networked(context, name, address, *, cpus="0", vcpus=1, test=True, **config):
+    make = test_program if test else program
+    return make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif="bridge=lan0",
+                config={"network": {"address": address}, **config})
+
+
+@test("plc publishes its figures to another program, on time, while the switch is killed")
+def plc_on_a_network(context):
+    partitions = {
+        "plc": {**networked(context, "plc", "10.0.0.3/24", cpus=("1", "0"), vcpus=2, test=False, rate=1000, deadline=500,
+                            publish={"to": "10.0.0.4", "port": 5005}), "priority": 25, "realtime": True},
+        "client": networked(context, "net_client", "10.0.0.4/24", peer="10.0.0.3")}
+    with context.start(partitions, plan={"networks": {"lan0": {}}}, cpus=2, memory="256M", extra=EXACT) as box:
+        datagram = r'^datagram: {"name":"plc","cycle":\d+,"missed":\d+,.*"histogram":\['
+        box["client"].expect(r"^network: address 10\.0\.0\.4", datagram, r'^page 1: {"name":"plc","cycle":\d+')
+        # The box's start, with other partitions still being built, is no part of it.
+        _, missed_at_start, *_ = figures(box, "plc", 1)
+        for life in (2, 3):
+            box.monitor()
+            box.command("part switch kill", r"switch: ")
+            box.key("0")
+            box["core"].expect(rf"switch: runs \(life {life}\b")
+            match = box["client"].expect(r"^page (\d+): ")
+            box["client"].expect(datagram, rf"^page {int(match.group(1)) + 2}: ")
+            # Three crashes in ten seconds would restart the partitions.
+            figures(box, "plc", 5)
+        cycle, missed, _, _, most_of_all, _ = figures(box, "plc", 1)
+        if missed != missed_at_start or most_of_all > 20:
+            raise Failed(f"{missed - missed_at_start} deadlines missed in {cycle} cycles, late by {most_of_all} us")
+        if box["core"].seen(r"^(plc|client): (crashed|restarted)"):
+            raise Failed("a partition did not survive")

@@ -78,6 +78,8 @@ TEST(Plc, shows_whole_values_only)
             for (auto& word : value.words)
                 ++word;
             shown.show(value);
+            for (int i = 0; i < 100; ++i)
+                std::atomic_signal_fence(std::memory_order_seq_cst);
         }
     });
     size_t seen = 0;
