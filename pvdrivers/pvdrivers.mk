@@ -120,9 +120,10 @@ $(B)/pvdrivers/switch/host/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-in
 $(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start store store_link store_ring traps): PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
-PROGRAM_TESTS := runtime_checks misbehave image_reader store_client net_client
+PROGRAM_TESTS := runtime_checks misbehave image_reader store_client net_client nic_echo
 $(B)/tests/programs/net_client.debug: $(LWIP_LIBRARY)
 $(B)/tests/programs/runtime_checks.debug: $(B)/tests/programs/vectors.cpp.o
+$(B)/tests/programs/nic_echo.debug: $(patsubst %,$(B)/%.o,$(wildcard pvdrivers/nic/*.cpp))
 
 $(B)/tests/programs/%.cpp.o: tests/programs/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
 	@mkdir -p $(@D)

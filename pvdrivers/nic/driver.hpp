@@ -13,11 +13,11 @@
 
 namespace bulkhead::nic {
 
-// A part of a send page on its way to the card.
+// A part of a send page on its way to the card. Not initialised: there are arrays of them for each frame.
 struct TxPiece {
-    uint64_t address = 0;
-    uint16_t bytes = 0;
-    uint16_t page = 0;
+    uint64_t address;
+    uint16_t bytes;
+    uint16_t page;
 };
 
 // What the card is asked to do with a frame. Without headers: nothing.

@@ -18,12 +18,13 @@ public:
     static constexpr size_t memory_pages = 2;       // descriptors; both rings
     static constexpr uint16_t none = UINT16_MAX;
 
-    // A part of a chain: memory that the device reads or writes, and a number of the caller's.
+    // A part of a chain: memory that the device reads or writes, and a number of the caller's. Not
+    // initialised: there are arrays of them for each frame.
     struct Part {
-        uint64_t address = 0;
-        uint32_t bytes = 0;
-        bool device_writes = false;
-        uint16_t tag = none;
+        uint64_t address;
+        uint32_t bytes;
+        bool device_writes;
+        uint16_t tag;
     };
 
     // Zeroed memory of memory_pages; entries: a power of two up to most_entries.

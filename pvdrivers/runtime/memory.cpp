@@ -10,6 +10,7 @@
 #include <bulkhead/slice.hpp>
 #include <bulkhead/traps.hpp>
 
+#include <algorithm>
 #include <bitset>
 #include <cstring>
 
@@ -39,10 +40,9 @@ void init_memory(uint64_t free, uint64_t pages, PageRange hole, PageRange next_h
 {
     heap_start = heap_break = heap_mapped_end = static_cast<std::byte*>(address_of(Pfn(free)));
     for (const PageRange each : {hole, next_hole, PageRange{pages, pages}}) {
-        if (each.first <= free)
-            continue;
-        pool.add(address_of(Pfn(free)), each.first - free);
-        free = each.end;
+        if (each.first > free)
+            pool.add(address_of(Pfn(free)), each.first - free);
+        free = std::max(free, each.end);
     }
 }
 

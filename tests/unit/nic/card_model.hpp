@@ -104,8 +104,16 @@ public:
     unsigned interrupts = 0;
     unsigned pauses = 0;
     std::vector<Bytes> sent;        // that left the card
+    bool scribbled = false;         // something else than the driver has written to the rings
 
 protected:
+    // The driver did what it must not do.
+    void misused() const
+    {
+        if (!scribbled)
+            std::abort();
+    }
+
     ModelMemory& memory_;
 
 private:

@@ -26,7 +26,7 @@ public:
 
     [[nodiscard]] uint32_t read(unsigned bar, uint32_t offset, unsigned bytes) override
     {
-        if (bar != 0 || bytes != 4 || offset % 4 != 0 || offset >= bar_bytes)
+        if (bar != 0 || bytes != 4 || offset % 4 != 0 || offset >= registers_.size() * 4)
             std::abort();
         if (gone)
             return UINT32_MAX;
@@ -48,24 +48,25 @@ public:
         case R::MPC:
         case R::CRCERRS:
         case R::RLEC: {
-            const uint32_t count = registers_[offset];
-            registers_[offset] = 0;
+            const uint32_t count = registers_[offset / 4];
+            registers_[offset / 4] = 0;
             return count;
         }
-        default: return registers_[offset];
+        default: return registers_[offset / 4];
         }
     }
 
     void write(unsigned bar, uint32_t offset, unsigned bytes, uint32_t value) override
     {
-        if (bar != 0 || bytes != 4 || offset % 4 != 0 || offset >= bar_bytes)
+        if (bar != 0 || bytes != 4 || offset % 4 != 0 || offset >= registers_.size() * 4)
             std::abort();
         if (gone)
             return;
-        ++writes[offset];
+        if (static_cast<R>(offset) == R::TDT)
+            ++tail_writes;
         switch (static_cast<R>(offset)) {
         case R::CTRL:
-            registers_[offset] = value;
+            registers_[offset / 4] = value;
             if ((value & intel::CTRL_RST) != 0 && !stuck_in_reset)
                 reset_by_driver();
             return;
@@ -77,13 +78,13 @@ public:
         case R::MDIC:
             if ((value & intel::MDIC_WRITE) != 0)
                 phy_control = static_cast<uint16_t>(value);
-            registers_[offset] = phy_control | intel::MDIC_READY | (value & ~0xffffU);
+            registers_[offset / 4] = phy_control | intel::MDIC_READY | (value & ~0xffffU);
             return;
         case R::TDT:
-            registers_[offset] = value;
+            registers_[offset / 4] = value;
             transmit();
             return;
-        default: registers_[offset] = value; return;
+        default: registers_[offset / 4] = value; return;
         }
     }
 
@@ -100,7 +101,9 @@ public:
         if (uint8_t* to = memory_.reach(descriptor.address, frame.size()))
             std::memcpy(to, frame.data(), frame.size());
         descriptor.length = override_length ? *override_length : static_cast<uint16_t>(frame.size());
-        descriptor.status = static_cast<uint8_t>(intel::RXD_STATUS_DD | (without_end ? 0 : intel::RXD_STATUS_EOP) | extra_status);
+        descriptor.status = static_cast<uint8_t>(intel::RXD_STATUS_DD | extra_status);
+        if (!without_end)
+            descriptor.status |= intel::RXD_STATUS_EOP;
         descriptor.errors = errors;
         memory_.set(at, descriptor);
         reg(R::RDH) = (reg(R::RDH) + 1) % length;
@@ -114,7 +117,7 @@ public:
         raise(intel::INTERRUPT_LSC | (express_ ? intel::INTERRUPT_OTHER : 0));
     }
 
-    uint32_t& reg(R which) { return registers_[static_cast<uint32_t>(which)]; }
+    uint32_t& reg(R which) { return registers_[static_cast<uint32_t>(which) / 4]; }
 
     void transmit()
     {
@@ -140,14 +143,14 @@ public:
     bool hold_transmit = false;
     bool without_end = false;
     std::optional<uint16_t> override_length;
-    std::map<uint32_t, unsigned> writes;
+    unsigned tail_writes = 0;
 
 private:
     uint64_t ring(R low, R high) { return reg(low) | uint64_t{reg(high)} << 32; }
 
     void reset()
     {
-        registers_.clear();
+        registers_.assign(0x6000 / 4, 0);
         reg(R::RAL0) = 0x12005452;
         reg(R::RAH0) = 0x5634 | intel::RAH_AV;
         frame_.clear();
@@ -187,12 +190,13 @@ private:
     {
         auto descriptor = memory_.get<intel::TxDescriptor>(at);
         if ((descriptor.command & intel::TXD_DEXT) == 0)
-            std::abort();       // the drivers use no legacy ones
+            misused();          // the drivers use no legacy ones
         if ((descriptor.command & intel::TXD_DATA) == 0) {
             context_ = memory_.get<intel::TxContext>(at);
         } else {
             const size_t bytes = descriptor.command & 0xfffff;
-            if (const uint8_t* from = memory_.reach(descriptor.address, bytes))
+            const uint8_t* from = memory_.reach(descriptor.address, bytes);
+            if (from != nullptr && frame_.size() < 70000)
                 frame_.insert(frame_.end(), from, from + bytes);
             if ((descriptor.command & intel::TXD_EOP) != 0)
                 finish(descriptor);
@@ -203,6 +207,10 @@ private:
 
     void checksum(Bytes& frame, size_t start, size_t field)
     {
+        if (start > frame.size() || field + 2 > frame.size()) {
+            misused();
+            return;
+        }
         put16(frame, field, 0xffff ^ naive_sum(frame, start, frame.size()));
     }
 
@@ -222,8 +230,12 @@ private:
     void cut()
     {
         const size_t payload = context_.command & 0xfffff;
-        if (payload != frame_.size() - context_.header_bytes)
-            std::abort();
+        const size_t last = std::max({context_.ip_start + 6U, context_.ip_offset + 2U, context_.ip_end + 1U,
+                                      context_.transport_start + 14U, context_.transport_offset + 2U});
+        if (payload + context_.header_bytes != frame_.size() || context_.header_bytes < last || context_.mss == 0) {
+            misused();
+            return;
+        }
         const bool ipv4 = (context_.command & intel::TXC_IP) != 0;
         for (size_t at = 0, number = 0; at < payload; at += context_.mss, ++number) {
             const size_t bytes = std::min<size_t>(context_.mss, payload - at);
@@ -254,7 +266,7 @@ private:
     }
 
     bool express_;
-    std::map<uint32_t, uint32_t> registers_;
+    std::vector<uint32_t> registers_;
     intel::TxContext context_{};
     Bytes frame_;
 };

@@ -63,7 +63,8 @@ struct Owner {
 inline Offload blank() { return {.checksum_blank = true, .checksum_valid = true, .gso_type = 0, .gso_size = 0}; }
 inline Offload gso(FrameKind kind, uint16_t bytes)
 {
-    return {.checksum_blank = true, .checksum_valid = true, .gso_type = static_cast<uint8_t>(kind.ipv6 ? 2 : 1), .gso_size = bytes};
+    const uint8_t type = kind.ipv6 ? 2 : 1;
+    return {.checksum_blank = true, .checksum_valid = true, .gso_type = type, .gso_size = bytes};
 }
 
 inline Bytes plain_frame(size_t bytes, uint8_t seed = 3)

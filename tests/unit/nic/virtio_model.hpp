@@ -50,7 +50,8 @@ public:
         }
         if (offset >= 0x2000 && offset < notify_at) {
             uint32_t value = 0;
-            std::memcpy(&value, net_config + (offset - 0x2000), bytes);
+            if (offset - 0x2000 + bytes <= sizeof(net_config))
+                std::memcpy(&value, net_config + (offset - 0x2000), bytes);
             return value;
         }
         switch (offset) {
@@ -71,7 +72,7 @@ public:
         if (offset >= notify_at) {
             ++notifications[value & 1];
             if (offset != notify_at + notify_off[value & 1] * multiplier || bytes != 2)
-                std::abort();
+                misused();
             if (value == 1)
                 transmit();
             return;
@@ -88,11 +89,16 @@ public:
         case virtio::COMMON_DEVICE_STATUS: set_status(static_cast<uint8_t>(value)); return;
         case virtio::COMMON_QUEUE_SELECT: select_ = value; return;
         case virtio::COMMON_QUEUE_SIZE: queue().size = static_cast<uint16_t>(value); return;
-        case virtio::COMMON_QUEUE_MSIX_VECTOR: queue().vector = refuse_vectors ? 0xffff : static_cast<uint16_t>(value); return;
+        case virtio::COMMON_QUEUE_MSIX_VECTOR:
+            queue().vector = refuse_vectors ? 0xffff : static_cast<uint16_t>(value);
+            return;
         case virtio::COMMON_QUEUE_ENABLE: queue().enabled = true; return;
         default:
-            if (offset >= virtio::COMMON_QUEUE_DESC && offset < virtio::COMMON_QUEUE_DESC + 24 && bytes == 4)
-                std::memcpy(reinterpret_cast<uint8_t*>(queue().address) + (offset - virtio::COMMON_QUEUE_DESC), &value, 4);
+            if (offset < virtio::COMMON_QUEUE_DESC || offset >= virtio::COMMON_BYTES || bytes != 4)
+                return;
+            uint64_t& address = queue().address[(offset - virtio::COMMON_QUEUE_DESC) / 8];
+            const unsigned shift = offset % 8 * 8;
+            address = (address & ~(uint64_t{UINT32_MAX} << shift)) | uint64_t{value} << shift;
         }
     }
 
@@ -114,12 +120,13 @@ public:
         ++to.taken;
         const auto descriptor = memory_.get<virtio::Descriptor>(to.address[0] + 16 * (head % to.size));
         if ((descriptor.flags & virtio::DESCRIPTOR_WRITE) == 0 || descriptor.length < frame.size() + 12)
-            std::abort();
+            misused();
         header.buffers = 1;
         memory_.set(descriptor.address, header);
         if (uint8_t* at = memory_.reach(descriptor.address + 12, frame.size()))
             std::memcpy(at, frame.data(), frame.size());
-        finish(to, override_id ? *override_id : head, override_length ? *override_length : static_cast<uint32_t>(frame.size() + 12));
+        const auto bytes = static_cast<uint32_t>(frame.size() + 12);
+        finish(to, override_id ? *override_id : head, override_length ? *override_length : bytes);
         return true;
     }
 
@@ -130,10 +137,13 @@ public:
             const uint16_t head = memory_.get<uint16_t>(from.address[1] + 4 + 2 * (from.taken % from.size));
             ++from.taken;
             Bytes all;
+            unsigned parts = 0;
             for (uint16_t at = head;;) {
                 const auto descriptor = memory_.get<virtio::Descriptor>(from.address[0] + 16 * (at % from.size));
-                if ((descriptor.flags & virtio::DESCRIPTOR_WRITE) != 0 || all.size() > 70000)
-                    std::abort();
+                if ((descriptor.flags & virtio::DESCRIPTOR_WRITE) != 0 || all.size() > 70000 || ++parts > 19) {
+                    misused();
+                    break;
+                }
                 if (const uint8_t* data = memory_.reach(descriptor.address, descriptor.length))
                     all.insert(all.end(), data, data + descriptor.length);
                 if ((descriptor.flags & virtio::DESCRIPTOR_NEXT) == 0)
@@ -230,14 +240,20 @@ private:
     void leave(const Bytes& all)
     {
         virtio::NetHeader header;
-        if (all.size() < sizeof(header))
-            std::abort();
+        if (all.size() < sizeof(header)) {
+            misused();
+            return;
+        }
         std::memcpy(&header, all.data(), sizeof(header));
         headers.push_back(header);
         Bytes frame{all.begin() + sizeof(header), all.end()};
-        if (header.gso_type == virtio::NET_GSO_NONE && (header.flags & virtio::NET_NEEDS_CSUM) != 0)
-            put16(frame, header.checksum_start + size_t{header.checksum_offset},
-                  0xffff ^ naive_sum(frame, header.checksum_start, frame.size()));
+        const size_t field = header.checksum_start + size_t{header.checksum_offset};
+        if (header.gso_type == virtio::NET_GSO_NONE && (header.flags & virtio::NET_NEEDS_CSUM) != 0) {
+            if (field + 2 > frame.size() || header.checksum_start > frame.size())
+                misused();
+            else
+                put16(frame, field, 0xffff ^ naive_sum(frame, header.checksum_start, frame.size()));
+        }
         sent.push_back(frame);
     }
 
