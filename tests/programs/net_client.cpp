@@ -33,17 +33,41 @@ void listen_for_datagrams()
     }, nullptr);
 }
 
-err_t echo(void*, tcp_pcb* pcb, pbuf* data, err_t)
+// A connection whose bytes go back. What has come and not yet gone waits, and so does the window.
+struct Echo {
+    pbuf* waiting = nullptr;
+    bool over = false;
+};
+
+void send_back(Echo& echo, tcp_pcb* pcb)
 {
-    if (data == nullptr) {
-        tcp_close(pcb);
-        return ERR_OK;
-    }
-    for (const pbuf* piece = data; piece != nullptr; piece = piece->next)
-        if (tcp_write(pcb, piece->payload, piece->len, TCP_WRITE_FLAG_COPY) != ERR_OK)
+    while (echo.waiting != nullptr && tcp_sndbuf(pcb) != 0) {
+        const auto bytes = std::min<u16_t>(echo.waiting->len, tcp_sndbuf(pcb));
+        if (tcp_write(pcb, echo.waiting->payload, bytes, TCP_WRITE_FLAG_COPY) != ERR_OK)
             break;
-    tcp_recved(pcb, data->tot_len);
-    pbuf_free(data);
+        tcp_recved(pcb, bytes);
+        echo.waiting = pbuf_free_header(echo.waiting, bytes);
+    }
+    tcp_output(pcb);
+    if (echo.waiting == nullptr && echo.over) {
+        tcp_arg(pcb, nullptr);
+        delete &echo;
+        tcp_close(pcb);
+    }
+}
+
+err_t received(void* context, tcp_pcb* pcb, pbuf* data, err_t)
+{
+    if (context == nullptr)
+        return ERR_OK;
+    auto& echo = *static_cast<Echo*>(context);
+    if (data == nullptr)
+        echo.over = true;
+    else if (echo.waiting == nullptr)
+        echo.waiting = data;
+    else
+        pbuf_cat(echo.waiting, data);
+    send_back(echo, pcb);
     return ERR_OK;
 }
 
@@ -52,7 +76,19 @@ void serve_echo()
     tcp_pcb* pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
     tcp_bind(pcb, IP_ANY_TYPE, 9000);
     tcp_accept(tcp_listen(pcb), [](void*, tcp_pcb* from, err_t) -> err_t {
-        tcp_recv(from, echo);
+        tcp_arg(from, new Echo);
+        tcp_recv(from, received);
+        tcp_sent(from, [](void* context, tcp_pcb* to, u16_t) -> err_t {
+            if (context != nullptr)
+                send_back(*static_cast<Echo*>(context), to);
+            return ERR_OK;
+        });
+        tcp_err(from, [](void* context, err_t) {
+            auto* echo = static_cast<Echo*>(context);
+            if (echo != nullptr && echo->waiting != nullptr)
+                pbuf_free(echo->waiting);
+            delete echo;
+        });
         return ERR_OK;
     });
 }
