@@ -171,7 +171,8 @@ void handle_trap(const TrapFrame& frame)
     begin_crash();
     say_who();
     if (frame.vector == page_fault) {
-        const uint64_t address = this_vcpu().info->arch.cr2;
+        const uint64_t address = hardware_guest != nullptr ? hardware_guest->fault_address()
+                                                           : this_vcpu().info->arch.cr2;
         print_report("page fault (#PF): %s at %#lx, %s\n", kind_of_access(frame.error_code), address,
                      place_of(address));
     } else {

@@ -50,6 +50,28 @@ def hello(context):
         box["core"].expect(r"hello: powered off")
 
 
+@test("hello and plc as a pvh partition, the same files, beside themselves as pv")
+def as_hardware_guests(context):
+    partitions = {"soft": program(context, "hello"), "hard": program(context, "hello", type="pvh"),
+                  "loop": program(context, "plc", type="pvh", priority=20)}
+    with context.start(partitions, cpus=1, memory="256M") as box:
+        for name in ("soft", "hard"):
+            box[name].expect(rf"^hello from {name}: 1 vCPUs, \d+ KiB of memory, \d+ KiB of it for the heap",
+                             r"^slept for \d\d+ us")
+        box["core"].expect(r"hard: powered off")
+        box["loop"].expect(REPORT, REPORT)
+
+
+@test("mistakes of a program that is a pvh partition are named, too")
+def mistakes_of_hardware_guests(context):
+    names = ("null", "divide", "heap", "last-words")
+    partitions = {how: test_program(context, "misbehave", type="pvh", config={"crash": how, "heap": 1024})
+                  for how in names}
+    with context.start(partitions, memory="512M") as box:
+        for how in names:
+            box[how].expect(r"^about to misbehave: " + how, MISTAKES[how], r"^ *back trace:\n +0x4")
+
+
 @test("a program of the runtime is small")
 def small(context):
     size = os.path.getsize(os.path.join(context.build, "pvdrivers", "hello.elf"))

@@ -20,6 +20,7 @@ namespace bulkhead {
 
 start_info_t* start_info;
 shared_info_t* shared_info;
+const HardwareGuest* hardware_guest;
 
 void fatal(const char* format, ...)
 {
@@ -170,8 +171,54 @@ TEST_GROUP(address_space)
         own_tables_loaded = false;
         fake::hypervisor = hypervisor;
     }
-    void teardown() override { munmap(memory, frames_of_memory << 12); }
+    void teardown() override
+    {
+        munmap(memory, frames_of_memory << 12);
+        hardware_guest = nullptr;
+    }
 };
+
+// A hardware guest's frames follow each other.
+constexpr uint64_t first_hardware_frame = 0x200;
+
+void become_hardware_guest()
+{
+    static std::set<uint64_t> flushed;
+    static const HardwareGuest operations = {
+        [](uint64_t physical) { own_top = (physical >> 12) - first_hardware_frame; },
+        [](uint64_t address) { flushed.insert(address); }, nullptr, nullptr, nullptr, first_hardware_frame};
+    hardware_guest = &operations;
+    own_tables_loaded = true;
+    fake::hypervisor = [](unsigned, uint64_t, uint64_t, uint64_t, uint64_t) -> long {
+        FAIL("a hardware guest maps its pages itself");
+        return -XEN_ENOSYS;
+    };
+    fake_machine_to_physical.clear();
+    for (uint64_t pfn = 0; pfn < frames_of_memory; ++pfn)
+        fake_machine_to_physical[pfn + first_hardware_frame] = pfn;
+}
+
+TEST(address_space, a_hardware_guest_maps_all_by_itself_and_its_tables_are_memory)
+{
+    become_hardware_guest();
+    PageRange mapped;
+    const uint64_t free = take_over_tables(first_free, frames_of_memory, {}, mapped);
+    CHECK_EQUAL(frames_of_memory, mapped.end);
+    CHECK_EQUAL(free, map_rest(free, mapped, {}));
+    for (uint64_t pfn = 0; pfn < frames_of_memory; ++pfn)
+        CHECK(has_rights(pfn, pfn >= 3, pfn < 2));
+}
+
+TEST(address_space, a_hardware_guest_maps_a_frame_that_is_not_memory)
+{
+    become_hardware_guest();
+    PageRange mapped;
+    static uint64_t next;
+    next = take_over_tables(first_free, frames_of_memory, {}, mapped);
+    CHECK(prepare_tables(layout::window_base, [] { return address_of(Pfn(next++)); }));
+    CHECK_EQUAL(0, set_mapping(layout::window_base, PageEntry::page(Mfn(0xfeff8), Rights::write)));
+    CHECK(frame_at(layout::window_base) == Mfn(0xfeff8));
+}
 
 TEST(address_space, what_the_loader_mapped_keeps_its_place_and_gets_rights)
 {
