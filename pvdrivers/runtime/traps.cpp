@@ -57,6 +57,7 @@ const char* name_of_vector(uint64_t vector)
     case 3: return "breakpoint (#BP)";
     case 6: return "invalid instruction (#UD)";
     case 7: return "device not available (#NM)";
+    case 8: return "double fault (#DF): the stack is overrun or not mapped";
     case 11: return "segment not present (#NP)";
     case 12: return "stack fault (#SS)";
     case 13: return "general protection fault (#GP)";

@@ -67,9 +67,12 @@ def mistakes_of_hardware_guests(context):
     names = ("null", "divide", "heap", "last-words")
     partitions = {how: test_program(context, "misbehave", type="pvh", config={"crash": how, "heap": 1024})
                   for how in names}
+    partitions["deep"] = test_program(context, "misbehave", type="pvh", config={"crash": "stack", "stack": 32})
     with context.start(partitions, memory="512M") as box:
         for how in names:
             box[how].expect(r"^about to misbehave: " + how, MISTAKES[how], r"^ *back trace:\n +0x4")
+        box["deep"].expect(r"^deep: vCPU 0: double fault \(#DF\): the stack is overrun")
+        box["core"].expect(r"^deep: crashed; it stays down")
 
 
 @test("a program of the runtime is small")

@@ -223,7 +223,7 @@ TEST(address_space, a_hardware_guest_maps_a_frame_that_is_not_memory)
 TEST(address_space, what_the_loader_mapped_keeps_its_place_and_gets_rights)
 {
     PageRange mapped;
-    const uint64_t free = take_over_tables(first_free, first_free + 128, mapped);
+    const uint64_t free = take_over_tables(first_free, first_free + 128, {}, mapped);
     CHECK(own_tables_loaded);
     CHECK_EQUAL(0u, mapped.first);
     CHECK_EQUAL(512u, mapped.end);
@@ -239,7 +239,7 @@ TEST(address_space, what_the_loader_mapped_keeps_its_place_and_gets_rights)
 TEST(address_space, the_rest_is_mapped_but_for_the_hole)
 {
     PageRange mapped;
-    uint64_t free = take_over_tables(first_free, first_free + 128, mapped);
+    uint64_t free = take_over_tables(first_free, first_free + 128, {}, mapped);
     const uint64_t before = free;
     const PageRange hole{1500, 1600};
     free = map_rest(free, mapped, hole);
@@ -258,7 +258,7 @@ TEST(address_space, memory_that_is_no_multiple_of_a_table_is_mapped_to_its_end)
 {
     info.nr_pages = 1300;
     PageRange mapped;
-    (void)map_rest(take_over_tables(first_free, first_free + 128, mapped), mapped, {});
+    (void)map_rest(take_over_tables(first_free, first_free + 128, {}, mapped), mapped, {});
     CHECK(has_rights(1299, true, false));
     CHECK_EQUAL(0u, *walk(layout::linear_base + (1300 << 12)));
 }
@@ -267,7 +267,7 @@ TEST(address_space, less_memory_than_a_table_maps_is_enough)
 {
     info.nr_pages = 300;
     PageRange mapped;
-    const uint64_t free = take_over_tables(first_free, first_free + 128, mapped);
+    const uint64_t free = take_over_tables(first_free, first_free + 128, {}, mapped);
     CHECK_EQUAL(300u, mapped.end);
     CHECK_EQUAL(free, map_rest(free, mapped, {}));
     CHECK_EQUAL(0u, *walk(layout::linear_base + (300 << 12)));
@@ -277,7 +277,7 @@ TEST(address_space, tables_for_a_new_place_are_made_once)
 {
     PageRange mapped;
     static uint64_t next;
-    next = map_rest(take_over_tables(first_free, first_free + 128, mapped), mapped, {});
+    next = map_rest(take_over_tables(first_free, first_free + 128, {}, mapped), mapped, {});
     const uint64_t before = next;
     const TableSource source = [] { return memset(address_of(Pfn(next++)), 0, 4096); };
     CHECK(prepare_tables(layout::window_base, source));
@@ -291,7 +291,7 @@ TEST(address_space, tables_for_a_new_place_are_made_once)
 TEST(address_space, without_memory_for_tables_nothing_is_prepared)
 {
     PageRange mapped;
-    (void)take_over_tables(first_free, first_free + 128, mapped);
+    (void)take_over_tables(first_free, first_free + 128, {}, mapped);
     CHECK_FALSE(prepare_tables(layout::window_base, [] -> void* { return nullptr; }));
 }
 
