@@ -29,11 +29,21 @@ void Driver::bind(EventHandler handler)
 {
     handler_ = handler;
     const unsigned vectors = std::min(card_.vectors(), card_.has_msix() ? 2U : 1U);
-    if (vectors != 0 && !card_.bind_interrupt(0, handler))
+    const EventHandler first = card_.has_msix() ? handler : EventHandler{on_line, this};
+    if (vectors != 0 && !card_.bind_interrupt(0, first))
         return;
     if (vectors == 2 && !card_.bind_interrupt(1, {on_second_vector, this}))
         return;
     vectors_ = vectors;
+}
+
+// A line would interrupt again until the card has taken its request back.
+void Driver::on_line(void* context, Port port)
+{
+    auto* driver = static_cast<Driver*>(context);
+    if (!driver->broken_)
+        driver->silence();
+    driver->handler_.function(driver->handler_.context, port);
 }
 
 void Driver::on_second_vector(void* context, Port port)

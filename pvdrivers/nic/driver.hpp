@@ -108,6 +108,7 @@ protected:
 
 private:
     void bind(EventHandler handler);
+    static void on_line(void* context, Port port);
     static void on_second_vector(void* context, Port port);
     [[nodiscard]] bool check(std::span<const std::span<std::byte>> pieces, Offload offload);
     bool refuse(std::span<const std::span<std::byte>> pieces, uint64_t& counter);

@@ -3,7 +3,6 @@
 // Source: xen/include/public/grant_table.h, "Introducing a valid entry" and "Invalidating a granted entry".
 #include "pvdrivers/abi/hypercall.hpp"
 #include "pvdrivers/runtime/grants.hpp"
-#include "pvdrivers/runtime/hardware_guest.hpp"
 #include "pvdrivers/runtime/layout.hpp"
 #include "pvdrivers/runtime/spin_lock.hpp"
 #include "pvdrivers/runtime/window.hpp"
@@ -28,9 +27,11 @@ uint32_t first_free = none;
 
 Entry& entry_of(uint32_t ref) { return frames[ref / entries_in_frame][ref % entries_in_frame]; }
 
-// By asking for all up to it again.
-void* map_next_frame()
+// One frame more, by asking for all up to it again.
+bool grow_table()
 {
+    if (frame_count == most_frames)
+        return false;
     xen_pfn_t list[most_frames];
     gnttab_setup_table_t setup = {};
     setup.dom = DOMID_SELF;
@@ -38,16 +39,9 @@ void* map_next_frame()
     setup.frame_list.p = list;
     if (hypercall<__HYPERVISOR_grant_table_op>(GNTTABOP_setup_table, as_argument(&setup), 1) != 0 ||
         setup.status != GNTST_okay)
-        return nullptr;
-    long error = 0;
-    return map_frame(Mfn(list[frame_count]), Rights::write, error);
-}
-
-bool grow_table()
-{
-    if (frame_count == most_frames)
         return false;
-    void* at = hardware_guest != nullptr ? hardware_guest->place_grant_frame(frame_count) : map_next_frame();
+    long error = 0;
+    void* at = map_frame(Mfn(list[frame_count]), Rights::write, error);
     if (at == nullptr)
         return false;
     frames[frame_count] = static_cast<Entry*>(at);
