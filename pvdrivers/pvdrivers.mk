@@ -17,6 +17,9 @@ PVDRIVERS_CFLAGS = $(PVDRIVERS_INCLUDES) -std=gnu17 $(PVDRIVERS_CODE)
 PVDRIVERS_LDFLAGS := -nostdlib -static --nmagic -z noexecstack -z max-page-size=4096 --gc-sections --build-id=none \
             --fatal-warnings -T pvdrivers/runtime/runtime.lds
 
+# A program may start as a hardware guest, too. Services do not.
+PVDRIVERS_START := -u pvh_entry
+
 # --- Runtime ----------------------------------------------------------------
 
 RUNTIME_SOURCES := $(wildcard pvdrivers/runtime/*.cpp pvdrivers/runtime/*.S pvdrivers/runtime/libc/*.cpp)
@@ -113,11 +116,12 @@ $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/switch/
 # Code and read-only data of the store, runtime included, have a bound. Without frame pointers its own
 # part of a back trace is short.
 STORE_BOUND := 65536
+$(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug: PVDRIVERS_START :=
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # No frame of a partition waits for the pages that the switch shows of itself.
 $(B)/pvdrivers/switch/host/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # What a program runs at its start, or when it ends, only.
-$(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory slice start store store_link store_ring traps): PVDRIVERS_CODE += -Os
+$(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory pvh slice start store store_link store_ring traps): PVDRIVERS_CODE += -Os
 $(patsubst %,$(B)/pvdrivers/nic/%.cpp.o,intel_start make virtio_start): PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
@@ -138,7 +142,7 @@ PROGRAM_TEST_ELFS := $(PROGRAM_TESTS:%=$(B)/tests/programs/%.elf)
 
 $(PVDRIVERS_ELFS:.elf=.debug) $(PROGRAM_TEST_ELFS:.elf=.debug): $(RUNTIME) $(PVDRIVERS_LIBC) pvdrivers/runtime/runtime.lds
 	$(call say,PVLD,$@)
-	$(Q)$(LD) $(PVDRIVERS_LDFLAGS) -o $@ $(filter %.o,$^) --start-group $(filter %.a,$^) \
+	$(Q)$(LD) $(PVDRIVERS_LDFLAGS) $(PVDRIVERS_START) -o $@ $(filter %.o,$^) --start-group $(filter %.a,$^) \
 	    $(B)/newlib/lib/libm.a $(LIBGCC) --end-group
 
 %.elf: %.debug

@@ -40,6 +40,10 @@ long extended(unsigned command, Mfn frame)
 
 long set_table_entry(PageEntry& entry, PageEntry value)
 {
+    if (hardware_guest != nullptr) {
+        entry = value;
+        return 0;
+    }
     const uint64_t machine = raw(mfn_of(pfn_of(&entry))) << layout::page_shift | (as_argument(&entry) & 0xfff);
     mmu_update_t update = {machine | MMU_NORMAL_PT_UPDATE, value.bits()};
     return hypercall<__HYPERVISOR_mmu_update>(as_argument(&update), 1, 0, DOMID_SELF);
@@ -47,6 +51,8 @@ long set_table_entry(PageEntry& entry, PageEntry value)
 
 void protect_table(Pfn table)
 {
+    if (hardware_guest != nullptr)
+        return;
     check(set_mapping(as_argument(address_of(table)), PageEntry::page(mfn_of(table), Rights::read)),
           "to protect a page table");
 }
@@ -108,7 +114,9 @@ uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange hole,
     if (own_end > loader_mapped)
         fatal("the loader has mapped %lu pages, too few for page tables", loader_mapped);
     const Pfn loader_top = pfn_of(reinterpret_cast<void*>(start_info->pt_base));
-    const TablePages tables{{raw(loader_top), raw(loader_top) + start_info->nr_pt_frames}, {free, own_end}};
+    TablePages tables{{raw(loader_top), raw(loader_top) + start_info->nr_pt_frames}, {free, own_end}};
+    if (hardware_guest != nullptr)
+        tables = {};            // tables are memory like any other
     top_table = Pfn(free);
     memset(address_of(top_table), 0, (own_end - free) << layout::page_shift);
     link(free, table_index(layout::linear_base, 4), free + 1, 1);
@@ -118,6 +126,11 @@ uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange hole,
         if (!hole.contains(page))
             table_at(Pfn(first_lowest + page / table_entries))[page % table_entries] =
                 PageEntry::page(mfn_of(Pfn(page)), rights_of(page, tables));
+    mapped = {0, pages};
+    if (hardware_guest != nullptr) {
+        hardware_guest->use_tables(raw(current_tables()) << layout::page_shift);
+        return own_end;
+    }
     for (uint64_t page = free; page < own_end; ++page)
         protect_table(Pfn(page));
     check(extended(MMUEXT_PIN_L4_TABLE, mfn_of(top_table)), "the page tables");
@@ -126,7 +139,6 @@ uint64_t take_over_tables(uint64_t free, uint64_t loader_mapped, PageRange hole,
     for (uint64_t page = tables.loader.first; page < tables.loader.end; ++page)
         check(set_mapping(address_of_page(page), PageEntry::page(mfn_of(Pfn(page)), Rights::write)),
               "to use the loader's page tables as memory");
-    mapped = {0, pages};
     return own_end;
 }
 
@@ -154,6 +166,11 @@ bool prepare_tables(uint64_t address, TableSource source) { return entry_at(addr
 
 long set_mapping(uint64_t address, PageEntry entry)
 {
+    if (hardware_guest != nullptr) {
+        *entry_at(address, 1, nullptr) = entry;
+        hardware_guest->flush(address);
+        return 0;
+    }
     return hypercall<__HYPERVISOR_update_va_mapping>(address, entry.bits(), UVMF_INVLPG | UVMF_ALL);
 }
 

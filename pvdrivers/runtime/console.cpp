@@ -4,6 +4,7 @@
 
 #include "pvdrivers/runtime/fatal.hpp"
 #include "pvdrivers/runtime/frames.hpp"
+#include "pvdrivers/runtime/memory.hpp"
 #include "pvdrivers/runtime/spin_lock.hpp"
 
 #include <bulkhead/console.hpp>
@@ -98,7 +99,7 @@ void init_console()
     ring_port = Port(start_info->console.domU.evtchn);
     if (!adopt_port(ring_port, {input_came, nullptr}))
         return;
-    ring = static_cast<xencons_interface*>(address_of(pfn_of(Mfn(start_info->console.domU.mfn))));
+    ring = static_cast<xencons_interface*>(ring_page(start_info->console.domU.mfn));
 }
 
 void write_console(std::string_view text)

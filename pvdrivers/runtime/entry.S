@@ -6,6 +6,7 @@
     .text
 
 /* Ends in handle_trap(), which does not return. Registers on the stack are TrapFrame of traps.cpp. */
+    .globl  trap_common
 trap_common:
     push    %rax
     push    %rcx

@@ -2,34 +2,35 @@
 // The names of the ABI's errnos. Source: xen/include/public/errno.h.
 #include <bulkhead/result.hpp>
 
+#include <cstdint>
+
 namespace bulkhead {
+
+namespace {
+
+// A switch over them becomes a table of as many pointers as the highest has.
+struct Named {
+    uint8_t error;
+    char name[11];
+};
+constexpr Named known[] = {
+    {XEN_EPERM, "EPERM"}, {XEN_ENOENT, "ENOENT"}, {XEN_ESRCH, "ESRCH"}, {XEN_E2BIG, "E2BIG"},
+    {XEN_EAGAIN, "EAGAIN"}, {XEN_ENOMEM, "ENOMEM"}, {XEN_EACCES, "EACCES"}, {XEN_EFAULT, "EFAULT"},
+    {XEN_EBUSY, "EBUSY"}, {XEN_EEXIST, "EEXIST"}, {XEN_EINVAL, "EINVAL"}, {XEN_ENOSPC, "ENOSPC"},
+    {XEN_ENOSYS, "ENOSYS"}, {XEN_EIO, "EIO"}, {XEN_ENODEV, "ENODEV"}, {XEN_EISDIR, "EISDIR"},
+    {XEN_EROFS, "EROFS"}, {XEN_ENOTEMPTY, "ENOTEMPTY"}, {XEN_EISCONN, "EISCONN"},
+    {XEN_EOPNOTSUPP, "EOPNOTSUPP"}, {XEN_ETIMEDOUT, "ETIMEDOUT"},
+};
+
+}  // namespace
 
 const char* name_of(Errno error)
 {
-    switch (error) {
-    case XEN_EPERM: return "EPERM";
-    case XEN_ENOENT: return "ENOENT";
-    case XEN_ESRCH: return "ESRCH";
-    case XEN_E2BIG: return "E2BIG";
-    case XEN_EAGAIN: return "EAGAIN";
-    case XEN_ENOMEM: return "ENOMEM";
-    case XEN_EACCES: return "EACCES";
-    case XEN_EFAULT: return "EFAULT";
-    case XEN_EBUSY: return "EBUSY";
-    case XEN_EEXIST: return "EEXIST";
-    case XEN_EINVAL: return "EINVAL";
-    case XEN_ENOSPC: return "ENOSPC";
-    case XEN_ENOSYS: return "ENOSYS";
-    case XEN_EIO: return "EIO";
-    case XEN_ENODEV: return "ENODEV";
-    case XEN_EISDIR: return "EISDIR";
-    case XEN_EROFS: return "EROFS";
-    case XEN_ENOTEMPTY: return "ENOTEMPTY";
-    case XEN_EISCONN: return "EISCONN";
-    case XEN_EOPNOTSUPP: return "EOPNOTSUPP";
-    case XEN_ETIMEDOUT: return "ETIMEDOUT";
-    default: return "an unknown error";
+    for (const Named& each : known) {
+        if (each.error == error)
+            return each.name;
     }
+    return "an unknown error";
 }
 
 }  // namespace bulkhead

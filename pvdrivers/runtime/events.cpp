@@ -245,6 +245,8 @@ size_t run_word(VcpuLocal& vcpu, unsigned word)
 
 void block(vcpu_info_t& info)
 {
+    if (hardware_guest != nullptr)
+        return hardware_guest->wait();
     hypercall<__HYPERVISOR_sched_op>(SCHEDOP_block);
     // Woken without an upcall: nothing may come until the next block.
     std::atomic_ref(info.evtchn_upcall_mask).store(1, std::memory_order_relaxed);

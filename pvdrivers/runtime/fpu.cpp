@@ -3,6 +3,8 @@
 // hypervisor for its CPUID: xen/include/public/arch-x86/xen.h, XEN_EMULATE_PREFIX.
 #include "pvdrivers/runtime/fpu.hpp"
 
+#include "pvdrivers/runtime/hardware_guest.hpp"
+
 #include <cstdint>
 
 namespace bulkhead {
@@ -21,6 +23,10 @@ struct Leaf {
 Leaf hypervisor_cpuid(uint32_t leaf)
 {
     Leaf result{leaf, 0, 0, 0};
+    if (hardware_guest != nullptr) {
+        asm volatile("cpuid" : "+a"(result.eax), "=b"(result.ebx), "+c"(result.ecx), "=d"(result.edx));
+        return result;
+    }
     asm volatile("ud2a\n\t.ascii \"xen\"\n\tcpuid"
                  : "+a"(result.eax), "=b"(result.ebx), "+c"(result.ecx), "=d"(result.edx));
     return result;

@@ -3,6 +3,7 @@
 // hypervisor's table of the other direction.
 #pragma once
 
+#include "pvdrivers/runtime/hardware_guest.hpp"
 #include "pvdrivers/runtime/layout.hpp"
 #include "pvdrivers/runtime/machine_to_physical.hpp"
 
@@ -30,6 +31,8 @@ extern shared_info_t* shared_info;
 
 [[nodiscard]] inline Mfn mfn_of(Pfn pfn)
 {
+    if (hardware_guest != nullptr)
+        return Mfn(raw(pfn) + hardware_guest->first_frame);
     return Mfn(reinterpret_cast<const uint64_t*>(start_info->mfn_list)[raw(pfn)]);
 }
 

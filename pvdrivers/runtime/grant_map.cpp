@@ -3,6 +3,7 @@
 // Source: xen/include/public/grant_table.h, GNTTABOP_map_grant_ref, _unmap_grant_ref and _copy.
 #include "pvdrivers/abi/hypercall.hpp"
 #include "pvdrivers/runtime/grants.hpp"
+#include "pvdrivers/runtime/hardware_guest.hpp"
 #include "pvdrivers/runtime/window.hpp"
 
 #include <bulkhead/grants.hpp>
@@ -61,6 +62,8 @@ size_t map_batch(Domain from, std::span<const GrantRef> refs, Access access, uin
 
 Result<GrantMapping> map_grants(Domain from, std::span<const GrantRef> refs, Access access)
 {
+    if (hardware_guest != nullptr)
+        return failure(XEN_ENOSYS);
     const uint64_t address = take_window(refs.size());
     auto* handles = address == 0 ? nullptr : new (std::nothrow) uint32_t[refs.size()];
     if (handles == nullptr) {

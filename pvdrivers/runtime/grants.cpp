@@ -3,6 +3,7 @@
 // Source: xen/include/public/grant_table.h, "Introducing a valid entry" and "Invalidating a granted entry".
 #include "pvdrivers/abi/hypercall.hpp"
 #include "pvdrivers/runtime/grants.hpp"
+#include "pvdrivers/runtime/hardware_guest.hpp"
 #include "pvdrivers/runtime/layout.hpp"
 #include "pvdrivers/runtime/spin_lock.hpp"
 #include "pvdrivers/runtime/window.hpp"
@@ -27,11 +28,9 @@ uint32_t first_free = none;
 
 Entry& entry_of(uint32_t ref) { return frames[ref / entries_in_frame][ref % entries_in_frame]; }
 
-// One frame more, by asking for all up to it again.
-bool grow_table()
+// By asking for all up to it again.
+void* map_next_frame()
 {
-    if (frame_count == most_frames)
-        return false;
     xen_pfn_t list[most_frames];
     gnttab_setup_table_t setup = {};
     setup.dom = DOMID_SELF;
@@ -39,9 +38,16 @@ bool grow_table()
     setup.frame_list.p = list;
     if (hypercall<__HYPERVISOR_grant_table_op>(GNTTABOP_setup_table, as_argument(&setup), 1) != 0 ||
         setup.status != GNTST_okay)
-        return false;
+        return nullptr;
     long error = 0;
-    void* at = map_frame(Mfn(list[frame_count]), Rights::write, error);
+    return map_frame(Mfn(list[frame_count]), Rights::write, error);
+}
+
+bool grow_table()
+{
+    if (frame_count == most_frames)
+        return false;
+    void* at = hardware_guest != nullptr ? hardware_guest->place_grant_frame(frame_count) : map_next_frame();
     if (at == nullptr)
         return false;
     frames[frame_count] = static_cast<Entry*>(at);

@@ -177,6 +177,17 @@ void* map_frame(Mfn frame, Rights rights, long& error)
     return nullptr;
 }
 
+void* ring_page(uint64_t frame)
+{
+    if (hardware_guest == nullptr)
+        return address_of(pfn_of(Mfn(frame)));
+    long error = 0;
+    void* at = map_frame(Mfn(frame), Rights::write, error);
+    if (at == nullptr)
+        fatal("no memory to map a ring");
+    return at;
+}
+
 Result<std::span<std::byte>> map_shared_frame(uint64_t frame, Access access)
 {
     long error = 0;

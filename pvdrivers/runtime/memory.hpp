@@ -19,6 +19,9 @@ void map_persistent_pages(PageRange pages);
 // Start-up: the pages that devices reach, if the slice has some; `free` is the first page that is.
 [[nodiscard]] PageRange take_dma_pages(uint64_t free);
 
+// Start-up: a ring's page that start info names. It may lie outside of what is memory.
+[[nodiscard]] void* ring_page(uint64_t frame);
+
 // One zeroed page, or null. The memory lock is held.
 [[nodiscard]] void* take_table_page();
 

@@ -3,7 +3,7 @@
 #include "pvdrivers/runtime/store_link.hpp"
 
 #include "pvdrivers/abi/hypercall.hpp"
-#include "pvdrivers/runtime/frames.hpp"
+#include "pvdrivers/runtime/memory.hpp"
 
 extern "C" {
 #include <xen/event_channel.h>
@@ -63,7 +63,7 @@ Result<Store*> Store::open()
     if (link == nullptr) {
         if (start_info->store_mfn == 0 || start_info->store_evtchn == 0)
             return failure(XEN_ENODEV);
-        auto& ring = *static_cast<xenstore_domain_interface*>(address_of(pfn_of(Mfn(start_info->store_mfn))));
+        auto& ring = *static_cast<xenstore_domain_interface*>(ring_page(start_info->store_mfn));
         link = new OwnLink(ring, Port(start_info->store_evtchn));
         Result<> done = link->connect();
         if (done)

@@ -57,6 +57,7 @@ const char* name_of_vector(uint64_t vector)
     case 3: return "breakpoint (#BP)";
     case 6: return "invalid instruction (#UD)";
     case 7: return "device not available (#NM)";
+    case 8: return "double fault (#DF): the stack is overrun or not mapped";
     case 11: return "segment not present (#NP)";
     case 12: return "stack fault (#SS)";
     case 13: return "general protection fault (#GP)";
@@ -171,7 +172,8 @@ void handle_trap(const TrapFrame& frame)
     begin_crash();
     say_who();
     if (frame.vector == page_fault) {
-        const uint64_t address = this_vcpu().info->arch.cr2;
+        const uint64_t address = hardware_guest != nullptr ? hardware_guest->fault_address()
+                                                           : this_vcpu().info->arch.cr2;
         print_report("page fault (#PF): %s at %#lx, %s\n", kind_of_access(frame.error_code), address,
                      place_of(address));
     } else {

@@ -4,6 +4,7 @@
 #include "pvdrivers/runtime/address_space.hpp"
 #include "pvdrivers/runtime/fatal.hpp"
 #include "pvdrivers/runtime/fpu.hpp"
+#include "pvdrivers/runtime/hardware_guest.hpp"
 #include "pvdrivers/runtime/memory.hpp"
 #include "pvdrivers/runtime/spin_lock.hpp"
 #include "pvdrivers/runtime/traps.hpp"
@@ -115,6 +116,8 @@ Result<> start_vcpu(VcpuNumber number, void (*function)(void* context), void* co
 {
     if (static_cast<uint32_t>(number) >= vcpu_count())
         return failure(XEN_ENOENT);
+    if (hardware_guest != nullptr)
+        return failure(XEN_ENOSYS);
     const Locked lock(start_lock);
     VcpuLocal& vcpu = local_of(number);
     // A vCPU that has returned is down a moment later than it says.

@@ -22,7 +22,7 @@ BULKHEAD_FLAGS := -nostdinc -isystem $(BULKHEAD_SDK)/include/libstdcxx \
 BULKHEAD_CFLAGS   := -std=gnu17
 BULKHEAD_CXXFLAGS := -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rtti
 BULKHEAD_LDFLAGS  := -nostdlib -static -no-pie -Wl,--nmagic -Wl,-z,noexecstack -Wl,--gc-sections \
-    -Wl,--build-id=none -Wl,--fatal-warnings -Wl,-T,$(BULKHEAD_SDK)/lib/bulkhead.lds
+    -Wl,--build-id=none -Wl,--fatal-warnings -Wl,-u,pvh_entry -Wl,-T,$(BULKHEAD_SDK)/lib/bulkhead.lds
 BULKHEAD_LIBRARIES := $(BULKHEAD_SDK)/lib/libbulkhead.a
 BULKHEAD_NETWORK   := $(BULKHEAD_SDK)/lib/liblwip.a
 

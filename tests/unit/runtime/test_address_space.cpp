@@ -20,6 +20,7 @@ namespace bulkhead {
 
 start_info_t* start_info;
 shared_info_t* shared_info;
+const HardwareGuest* hardware_guest;
 
 void fatal(const char* format, ...)
 {
@@ -170,13 +171,59 @@ TEST_GROUP(address_space)
         own_tables_loaded = false;
         fake::hypervisor = hypervisor;
     }
-    void teardown() override { munmap(memory, frames_of_memory << 12); }
+    void teardown() override
+    {
+        munmap(memory, frames_of_memory << 12);
+        hardware_guest = nullptr;
+    }
 };
+
+// A hardware guest's frames follow each other.
+constexpr uint64_t first_hardware_frame = 0x200;
+
+void become_hardware_guest()
+{
+    static std::set<uint64_t> flushed;
+    static const HardwareGuest operations = {
+        [](uint64_t physical) { own_top = (physical >> 12) - first_hardware_frame; },
+        [](uint64_t address) { flushed.insert(address); }, nullptr, nullptr, nullptr, first_hardware_frame};
+    hardware_guest = &operations;
+    own_tables_loaded = true;
+    fake::hypervisor = [](unsigned, uint64_t, uint64_t, uint64_t, uint64_t) -> long {
+        FAIL("a hardware guest maps its pages itself");
+        return -XEN_ENOSYS;
+    };
+    fake_machine_to_physical.clear();
+    for (uint64_t pfn = 0; pfn < frames_of_memory; ++pfn)
+        fake_machine_to_physical[pfn + first_hardware_frame] = pfn;
+}
+
+TEST(address_space, a_hardware_guest_maps_all_by_itself_and_its_tables_are_memory)
+{
+    become_hardware_guest();
+    PageRange mapped;
+    const uint64_t free = take_over_tables(first_free, frames_of_memory, {}, mapped);
+    CHECK_EQUAL(frames_of_memory, mapped.end);
+    CHECK_EQUAL(free, map_rest(free, mapped, {}));
+    for (uint64_t pfn = 0; pfn < frames_of_memory; ++pfn)
+        CHECK(has_rights(pfn, pfn >= 3, pfn < 2));
+}
+
+TEST(address_space, a_hardware_guest_maps_a_frame_that_is_not_memory)
+{
+    become_hardware_guest();
+    PageRange mapped;
+    static uint64_t next;
+    next = take_over_tables(first_free, frames_of_memory, {}, mapped);
+    CHECK(prepare_tables(layout::window_base, [] { return address_of(Pfn(next++)); }));
+    CHECK_EQUAL(0, set_mapping(layout::window_base, PageEntry::page(Mfn(0xfeff8), Rights::write)));
+    CHECK(frame_at(layout::window_base) == Mfn(0xfeff8));
+}
 
 TEST(address_space, what_the_loader_mapped_keeps_its_place_and_gets_rights)
 {
     PageRange mapped;
-    const uint64_t free = take_over_tables(first_free, first_free + 128, mapped);
+    const uint64_t free = take_over_tables(first_free, first_free + 128, {}, mapped);
     CHECK(own_tables_loaded);
     CHECK_EQUAL(0u, mapped.first);
     CHECK_EQUAL(512u, mapped.end);
@@ -192,7 +239,7 @@ TEST(address_space, what_the_loader_mapped_keeps_its_place_and_gets_rights)
 TEST(address_space, the_rest_is_mapped_but_for_the_hole)
 {
     PageRange mapped;
-    uint64_t free = take_over_tables(first_free, first_free + 128, mapped);
+    uint64_t free = take_over_tables(first_free, first_free + 128, {}, mapped);
     const uint64_t before = free;
     const PageRange hole{1500, 1600};
     free = map_rest(free, mapped, hole);
@@ -211,7 +258,7 @@ TEST(address_space, memory_that_is_no_multiple_of_a_table_is_mapped_to_its_end)
 {
     info.nr_pages = 1300;
     PageRange mapped;
-    (void)map_rest(take_over_tables(first_free, first_free + 128, mapped), mapped, {});
+    (void)map_rest(take_over_tables(first_free, first_free + 128, {}, mapped), mapped, {});
     CHECK(has_rights(1299, true, false));
     CHECK_EQUAL(0u, *walk(layout::linear_base + (1300 << 12)));
 }
@@ -220,7 +267,7 @@ TEST(address_space, less_memory_than_a_table_maps_is_enough)
 {
     info.nr_pages = 300;
     PageRange mapped;
-    const uint64_t free = take_over_tables(first_free, first_free + 128, mapped);
+    const uint64_t free = take_over_tables(first_free, first_free + 128, {}, mapped);
     CHECK_EQUAL(300u, mapped.end);
     CHECK_EQUAL(free, map_rest(free, mapped, {}));
     CHECK_EQUAL(0u, *walk(layout::linear_base + (300 << 12)));
@@ -230,7 +277,7 @@ TEST(address_space, tables_for_a_new_place_are_made_once)
 {
     PageRange mapped;
     static uint64_t next;
-    next = map_rest(take_over_tables(first_free, first_free + 128, mapped), mapped, {});
+    next = map_rest(take_over_tables(first_free, first_free + 128, {}, mapped), mapped, {});
     const uint64_t before = next;
     const TableSource source = [] { return memset(address_of(Pfn(next++)), 0, 4096); };
     CHECK(prepare_tables(layout::window_base, source));
@@ -244,7 +291,7 @@ TEST(address_space, tables_for_a_new_place_are_made_once)
 TEST(address_space, without_memory_for_tables_nothing_is_prepared)
 {
     PageRange mapped;
-    (void)take_over_tables(first_free, first_free + 128, mapped);
+    (void)take_over_tables(first_free, first_free + 128, {}, mapped);
     CHECK_FALSE(prepare_tables(layout::window_base, [] -> void* { return nullptr; }));
 }
 

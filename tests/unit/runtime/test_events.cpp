@@ -15,6 +15,7 @@ VcpuLocal* fake_this_vcpu;
 VcpuLocal vcpu_locals[most_vcpus];
 start_info_t* start_info;
 shared_info_t* shared_info;
+const HardwareGuest* hardware_guest;
 
 namespace {
 
@@ -248,6 +249,25 @@ TEST(runtime_events, waiting_blocks_until_a_handler_has_run_and_leaves_upcalls_m
     CHECK_EQUAL(1u, wait());
     CHECK_EQUAL(2u, blocks);
     CHECK_EQUAL(1, static_cast<int>(page.vcpu_info[0].evtchn_upcall_mask));
+}
+
+TEST(runtime_events, a_hardware_guest_waits_in_its_own_way)
+{
+    static Port port;
+    static unsigned waits;
+    port = bind("a");
+    waits = 0;
+    const HardwareGuest operations = {nullptr, nullptr, nullptr,
+                                      [] {
+                                          if (++waits == 2)
+                                              raise(static_cast<uint32_t>(port));
+                                      },
+                                      nullptr, 0};
+    hardware_guest = &operations;
+    CHECK_EQUAL(1u, wait());
+    hardware_guest = nullptr;
+    CHECK_EQUAL(2u, waits);
+    CHECK_EQUAL(0u, blocks);
 }
 
 TEST(runtime_events, what_is_pending_already_does_not_block)

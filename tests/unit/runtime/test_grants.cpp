@@ -12,6 +12,8 @@
 
 namespace bulkhead {
 
+const HardwareGuest* hardware_guest;
+
 namespace {
 
 alignas(4096) std::byte table[most_frames * 4096];
@@ -172,6 +174,18 @@ TEST(runtime_grants, mappings_lie_in_a_row_and_end_with_their_object)
         CHECK_EQUAL(40u, mapped.size());
     }
     CHECK(mapped.empty());
+    CHECK(window_taken.empty());
+}
+
+TEST(runtime_grants, a_hardware_guest_cannot_map_and_is_told)
+{
+    const HardwareGuest operations{};
+    hardware_guest = &operations;
+    const GrantRef ref{50};
+    const auto mapping = map_grants(Domain{2}, {&ref, 1}, Access::writable);
+    hardware_guest = nullptr;
+    CHECK_FALSE(mapping.has_value());
+    CHECK(mapping.error() == XEN_ENOSYS);
     CHECK(window_taken.empty());
 }
 

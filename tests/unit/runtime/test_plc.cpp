@@ -78,15 +78,16 @@ TEST(Plc, shows_whole_values_only)
             for (auto& word : value.words)
                 ++word;
             shown.show(value);
-            for (int i = 0; i < 100; ++i)
-                std::atomic_signal_fence(std::memory_order_seq_cst);
+            std::this_thread::yield();
         }
     });
-    size_t seen = 0;
-    for (int i = 0; i < 100000 || seen == 0; ++i) {
+    uint32_t last = 0;
+    for (size_t seen = 0; seen < 100;) {
         Value value{};
-        if (shown.read(value) == 0)
+        const uint32_t version = shown.read(value);
+        if (version == 0 || version == last)
             continue;
+        last = version;
         ++seen;
         CHECK(std::ranges::all_of(value.words, [&](uint64_t word) { return word == value.words[0]; }));
     }

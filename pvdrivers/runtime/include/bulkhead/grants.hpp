@@ -63,7 +63,8 @@ private:
 };
 
 // XEN_EINVAL and others: what the grant's status says (GNTST_*), as the nearest errno; XEN_ENOMEM: the
-// mapping window (64 MiB) or the memory for its page tables is used up. All of them or none.
+// mapping window (64 MiB) or the memory for its page tables is used up; XEN_ENOSYS: the program runs in
+// a hardware partition, which cannot map. All of them or none.
 [[nodiscard]] Result<GrantMapping> map_grants(Domain from, std::span<const GrantRef> refs, Access access);
 [[nodiscard]] inline Result<GrantMapping> map_grant(Domain from, GrantRef ref, Access access)
 {

@@ -17,7 +17,7 @@ inline constexpr uint32_t most_vcpus = 32;
 
 // Runs the function on that vCPU with a stack and event handling of its own. When it returns the vCPU
 // goes down, and can be started again. XEN_ENOENT: there is no such vCPU; XEN_EEXIST: it runs;
-// XEN_ENOMEM: no memory for its stack.
+// XEN_ENOMEM: no memory for its stack; XEN_ENOSYS: in a hardware partition only vCPU 0 runs.
 Result<> start_vcpu(VcpuNumber vcpu, void (*function)(void* context), void* context);
 [[nodiscard]] bool is_running(VcpuNumber vcpu);
 
