@@ -270,6 +270,7 @@ Exit decode(const Vmcb& block)
         exit.reason = ExitReason::task_switch;
         return exit;
     case exit_invalid:
+    case exit_invalid_32:
         exit.reason = ExitReason::entry_failed;
         return exit;
     case exit_rdpmc:

@@ -120,6 +120,7 @@ enum ExitCode : uint64_t {
     exit_xsetbv = 0x8D,
     exit_nested_fault = 0x400,
     exit_invalid = ~uint64_t{0},
+    exit_invalid_32 = 0xFFFF'FFFF,  // QEMU 7.2's
 };
 
 // Event injection and interrupted delivery share a format.

@@ -47,4 +47,13 @@ $(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK)
 	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings \
 	    -T tests/guests/guest.lds -o $@ $(filter %.o,$^)
 
--include $(wildcard $(B)/guests/objects/*.d $(B)/guests/objects/framework/*.d)
+# The guest of pvh partitions stands by itself, at physical addresses.
+HARDWARE_GUEST := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/hardware/main.cpp.o \
+            $(B)/guests/objects/framework/builtins.cpp.o
+$(HARDWARE_GUEST): GUEST_FLAGS += -mcmodel=small
+GUEST_ELFS    += $(B)/guests/hardware.elf
+$(B)/guests/hardware.elf: $(HARDWARE_GUEST) tests/guests/hardware/guest.lds
+	$(call say,GUESTLD,$@)
+	$(Q)$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/hardware/guest.lds -o $@ $(filter %.o,$^)
+
+-include $(wildcard $(B)/guests/objects/*.d $(B)/guests/objects/hardware/*.d $(B)/guests/objects/framework/*.d)

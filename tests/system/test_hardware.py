@@ -2,6 +2,8 @@
 """Hardware partitions (pvh) on AMD-V, which QEMU's software CPU has, and on VT-x, which Bochs has: stock
 kernels alone and beside PV partitions, and a box that cannot run them."""
 
+import os
+
 from box import Failed
 from plans import linux
 from suite import test
@@ -69,6 +71,22 @@ def absent(context):
         box["core"].expect(r"virtualisation: .*AMD-V with NPT: absent",
                            r"partition 1 hard: LEFT OUT: the CPU has neither VT-x nor AMD-V")
         box["soft"].expect(READY)
+
+
+# --- One CPU of a hardware guest, on both vendors --------------------------------------------------
+
+def guest_of_its_own(context, start, **options):
+    """What the core does for a hardware guest's CPU is what the manuals say of a CPU, in all its modes."""
+    elf = os.path.join(context.build, "guests", "hardware.elf")
+    guest = {"type": "pvh", "memory": 16, "vcpus": 1, "kernel": elf, "on_poweroff": "destroy", "on_crash": "destroy"}
+    with getattr(context, start)({"hardware": guest}, **options) as box:
+        box["hardware"].expect(r"^PASS hardware", never=(r"^FAIL", r"^wrong", r"^not expected"))
+        box["core"].expect(r"hardware: powered off")
+
+
+test("guest hardware, AMD-V", start="start", memory="256M")(guest_of_its_own)
+test("guest hardware, VT-x", start="start_bochs", memory=256)(guest_of_its_own)
+test("guest hardware, VT-x, Tiger Lake", full=True, start="start_bochs", memory=256, model="tigerlake")(guest_of_its_own)
 
 
 # --- VT-x in Bochs: slow, so that `make test` has one boot ------------------------------------------
