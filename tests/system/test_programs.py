@@ -286,6 +286,15 @@ def plc_on_a_network(context):
             raise Failed(f"{missed - missed_at_start} deadlines missed in {cycle} cycles, late by {most_of_all} us")
         if box["core"].seen(r"^(plc|client): (crashed|restarted)"):
             raise Failed("a partition did not survive")
+        # And the partitions themselves come back to a switch that goes on.
+        for name in ("plc", "client"):
+            box.monitor()
+            box.command(f"part {name} restart", rf"{name}: ")
+            box.key("0")
+            box["core"].expect(rf"{name}: runs \(life 2\b")
+            box[name].expect(r"^network: address")
+            match = box["client"].expect(r"^page (\d+): ")
+            box["client"].expect(datagram, rf"^page {int(match.group(1)) + 2}: ")
 
 
 @test("Debian and programs talk through the switch: pings, a page, a file there and back")
