@@ -23,6 +23,8 @@ FILTER   ?=
 # The key that signs slots, and further options of bulkhead-image such as --version 7.
 SLOT_KEY ?= boot/image/development.pem
 IMAGE_OPTIONS ?=
+# The emulated box's network card. The switch's page and plc's are at these ports of this machine.
+NETWORK  ?= -netdev user,id=net0,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80,hostfwd=tcp:127.0.0.1:8030-10.0.2.30:80 -device virtio-net-pci,netdev=net0
 
 # V=1 prints whole commands instead of one short line a file.
 ifeq ($(V),1)
@@ -123,7 +125,7 @@ help:
 #: make image        PLAN=x.dts O=dir: all that a box can start from, and dir/map.txt, dir/manifest.txt
 #: make disk         DEV=/dev/sdX PLAN=x.dts: write the disk image to a disk; asks first
 #: make flash        BOARD=name PLAN=x.dts: write the flash image to a board by OpenOCD
-#: make run          PLAN=x.dts MACHINE=pc|q35 SMP=n MEM=size QEMU_EXTRA=...: start the image in QEMU
+#: make run          PLAN=x.dts MACHINE=pc|q35 SMP=n MEM=size NETWORK=... QEMU_EXTRA=...: start the image in QEMU
 #: make unit         unit tests on the host
 #: make check        include directions, and what ring 0's ELF may contain
 #: make test         check, unit tests, and the system tests; FILTER=text for some
@@ -371,7 +373,7 @@ flash: image
 QEMU         ?= qemu-system-x86_64
 QEMU_COMMAND  = $(QEMU) -accel tcg,thread=multi -cpu max,-smap -machine $(MACHINE) -smp $(SMP) -m $(MEM) \
             -kernel $(O)/bulkhead.elf -nodefaults -display none -monitor none \
-            -chardev stdio,id=serial0,signal=off -serial chardev:serial0 $(QEMU_EXTRA)
+            -chardev stdio,id=serial0,signal=off -serial chardev:serial0 $(NETWORK) $(QEMU_EXTRA)
 
 run: image
 	@echo

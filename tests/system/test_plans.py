@@ -44,7 +44,7 @@ def gateway(context):
     for word in ("gateway", "256", "vmlinuz", "console"):
         if word not in text:
             raise Failed(f"map.txt does not mention {word}")
-    with context.box(image, cpus=2, memory="1G") as box:
+    with context.box(image, cpus=2, memory="1G", extra=["-netdev", "user,id=net0", "-device", "e1000e,netdev=net0"]) as box:
         box["gateway"].expect(r"^bulkhead-ramdisk: ready kernel=\S+ cpus=2")
 
 
@@ -122,8 +122,16 @@ def default_plan(context):
         text = file.read().replace("../../build/pvdrivers", os.path.join(context.build, "pvdrivers"))
         text = text.replace("../../build", plans.SHARED)
     image = plans.image(context.build, text, context.folder)
-    with context.box(image, cpus=2, memory="1G") as box:
+    with context.box(image, cpus=2, memory="1G", extra=["-netdev", "user,id=net0", "-device", "e1000e,netdev=net0"]) as box:
         box["gateway"].expect(r"^bulkhead-ramdisk: ready .*name=gateway")
         box["control"].expect(r"^bulkhead-ramdisk: ready .*name=control")
-        box["plc"].expect(r"^process image in shared memory", r"^cycle \d+: ")
+        box["plc"].expect(r"^process image in shared memory", r"^cycle \d+: ", r"^network: address 10\.0\.2\.30")
+        # All are on one switch, which is a host too.
+        box.attach(1)
+        for host in (17, 30, 15):
+            box.send(f"ping -c 2 10.0.2.{host}\r")
+            box.terminal.expect(rf"ping -c 2 10\.0\.2\.{host}", r"2 packets transmitted, 2 packets received")
+        box.send("wget -q -O - http://10.0.2.30/figures.json\r")
+        box.terminal.expect(r'"name":"plc","cycle":\d+')
+        box.key("0")
         box.power_off()
