@@ -41,7 +41,7 @@ START_ONLY void patch_verw_at(uint8_t* code)
 {
     constexpr uint8_t nop_opcode = 0x1f;
     constexpr uint8_t verw_opcode = 0x00;
-    constexpr uint8_t verw_rip_relative = 0x25;
+    constexpr uint8_t verw_rip_relative = 0x2d;     // VERW is 0F 00 /5
     ASSERT(code[1] == nop_opcode);
     code[1] = verw_opcode;
     code[2] = verw_rip_relative;
