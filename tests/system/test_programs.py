@@ -257,8 +257,9 @@ def sdk(context):
 
 def networked(context, name, address, *, cpus="0", vcpus=1, test=True, **config):
     make = test_program if test else program
-    return make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif="bridge=lan0",
-                config={"network": {"address": address}, **config})
+    mac = f"02:00:00:00:00:{int(address.split('/')[0].split('.')[3]):02x}"
+    return make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif=f"mac={mac},bridge=lan0",
+                config={"network": {"address": address, "ipv6": "slaac"}, **config})
 
 
 @test("plc publishes its figures to another program, on time, while the switch is killed")
@@ -302,7 +303,8 @@ def linux_and_programs(context):
     commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -s 8000 -c 2 10.0.0.4; "
                 "wget -q -O - http://10.0.0.3/figures.json; wget -q -O - http://10.0.0.3/ | tail -n 1; "
                 "head -c 100M /dev/urandom > /tmp/file; md5sum < /tmp/file; nc 10.0.0.4 9000 < /tmp/file | md5sum; "
-                "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://10.0.0.3/ && echo page $i; done")
+                "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://10.0.0.3/ && echo page $i; done; "
+                "ping6 -c 3 fe80::ff:fe00:4%eth0")
     partitions = {
         "plc": networked(context, "plc", "10.0.0.3/24", cpus="0-1", vcpus=2, test=False),
         "echo": networked(context, "net_client", "10.0.0.4/24"),
@@ -313,4 +315,4 @@ def linux_and_programs(context):
         box["debian"].expect(r'^{"name":"plc","cycle":\d+', r"</html>")
         sent = box["debian"].expect(r"^([0-9a-f]{32})\s").group(1)
         box["debian"].expect(rf"^{sent}\s")
-        box["debian"].expect(r"^page 10\s", r"bh.run ended with status 0")
+        box["debian"].expect(r"^page 10\s", r"3 packets transmitted, 3 packets received", r"bh.run ended with status 0")
