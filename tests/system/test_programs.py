@@ -236,6 +236,12 @@ def plc_on_xen(context):
         box.terminal.expect(REPORT, r"1200 cycles done, 0 deadlines missed")
 
 
+@test("a program that wants the store is told on Xen that there is none")
+def store_client_on_xen(context):
+    with xen(context, test_program(context, "store_client")["kernel"]) as box:
+        box.terminal.expect(r"no store: ENODEV")
+
+
 @test("the SDK builds a program outside of the tree, as its documentation says")
 def sdk(context):
     with tempfile.TemporaryDirectory() as outside:
@@ -253,13 +259,28 @@ def sdk(context):
             box.attach(1)
             box.send("x")
             box.terminal.expect(r"you typed: x")
+        # The documentation's program with sockets, with the line that it says.
+        with open(os.path.join(REPOSITORY, "docs", "bare-metal.md"), encoding="utf-8") as page:
+            sockets = page.read().split("## Sockets")[1]
+        with open(os.path.join(mine, "program.cpp"), "w", encoding="utf-8") as source:
+            source.write(re.search(r"```cpp\n(.*?)```", sockets, re.S).group(1))
+        with open(os.path.join(mine, "Makefile"), "a", encoding="utf-8") as makefile:
+            makefile.write(re.search(r"^    (program\.debug: .*)$", sockets, re.M).group(1) + "\n")
+        subprocess.run(["make", "-C", mine, f"SDK={folder}"], check=True, stdout=subprocess.DEVNULL)
+        partition = networked(context, "sockets", "10.0.2.40/24", kernel=os.path.join(mine, "program.elf"))
+        with context.start({"mine": partition, "debian": linux(run="ping -c 2 10.0.2.40", vif="bridge=lan0",
+                                                               extra="bh.ip=10.0.2.41/24")},
+                           plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+            box["mine"].expect(r"^network: address 10\.0\.2\.40")
+            box["debian"].expect(r"2 packets transmitted, 2 packets received")
 
 
-def networked(context, name, address, *, cpus="0", vcpus=1, test=True, **config):
+def networked(context, name, address, *, cpus="0", vcpus=1, test=True, kernel=None, **config):
     make = test_program if test else program
     mac = f"02:00:00:00:00:{int(address.split('/')[0].split('.')[3]):02x}"
-    return make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif=f"mac={mac},bridge=lan0",
-                config={"network": {"address": address, "ipv6": "slaac"}, **config})
+    partition = make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif=f"mac={mac},bridge=lan0",
+                     config={"network": {"address": address, "ipv6": "slaac"}, **config})
+    return {**partition, "kernel": kernel} if kernel else partition
 
 
 @test("plc publishes its figures to another program, on time, while the switch is killed")
