@@ -229,8 +229,8 @@ $(B)/unit/main.o: tests/unit/main.cpp Makefile
 	$(call say,UNITCXX,$<)
 	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
-UNIT_COMMON   := $(B)/unit/main.o $(B)/unit/hardware_absent.o
-$(B)/unit/hardware_absent.o: tests/unit/fakes/hardware_absent.cpp Makefile
+UNIT_COMMON   := $(B)/unit/main.o $(B)/unit/hardware_absent.o $(B)/unit/devices_absent.o
+$(B)/unit/%_absent.o: tests/unit/fakes/%_absent.cpp Makefile
 	@mkdir -p $(@D)
 	$(call say,UNITCXX,$<)
 	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
@@ -349,7 +349,7 @@ $(LWIP_FUZZERS): FUZZ_CXXFLAGS += -isystem tests/fuzz/clang -U__cpp_concepts -D_
 $(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
 	@mkdir -p $(@D)
 	$(call say,FUZZCXX,$<)
-	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< tests/unit/fakes/hardware_absent.cpp $(PLAN_LIBS)
+	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(wildcard tests/unit/fakes/*_absent.cpp) $(PLAN_LIBS)
 
 fuzz: $(FUZZ_TARGETS)
 	@tests/fuzz/run --seconds $(FUZZ_SECONDS) --filter '$(FILTER)' $(FUZZ_TARGETS)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // __HYPERVISOR_arch_2: what the Xen ABI has no word for. Source: pvdrivers/abi/bulkhead.h.
+#include "core/devices/device_op.hpp"
 #include "core/hypercall.hpp"
 #include "core/partition.hpp"
 #include "core/questions.hpp"
@@ -32,6 +33,8 @@ long do_bulkhead_op(Vcpu& vcpu, HypercallArguments& arguments)
     const auto operation = static_cast<uint32_t>(arguments.value[0]);
     if (operation == BULKHEADOP_service_info)
         return service_info(*vcpu.partition, GuestVirtual(arguments.value[1]));
+    if (operation >= BULKHEADOP_device_info && operation <= BULKHEADOP_device_config_write)
+        return device_op(*vcpu.partition, operation, GuestVirtual(arguments.value[1]));
     return answer_question(*vcpu.partition, operation, GuestVirtual(arguments.value[1]));
 }
 

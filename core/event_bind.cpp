@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Opening ports, looking at them, and choosing the vCPU that they notify.
+#include "core/devices/interrupts.hpp"
 #include "core/domain_argument.hpp"
 #include "core/event_operations.hpp"
 #include "core/event_table.hpp"
@@ -138,8 +139,16 @@ Result<> bind_ipi(Partition& self, evtchn_bind_ipi& request)
     return {};
 }
 
-// No partition has physical interrupts yet, so every number is beyond its range.
-Result<> bind_pirq(Partition&, evtchn_bind_pirq&) { return fail(XEN_EINVAL); }
+Result<> bind_pirq(Partition& self, evtchn_bind_pirq& request)
+{
+    const LockGuard guard(self.events.lock);
+    const uint32_t port = TRY(find_free_port(self));
+    TRY_VOID(bind_device_interrupt(self, request.pirq, port, self.vcpus[0].cpu));
+    // It may have come already, on another CPU, and waits for the lock.
+    open_port(self, port, {PortState::pirq, 0, 0, request.pirq});
+    request.port = port;
+    return {};
+}
 
 Result<> port_status(Partition& self, evtchn_status& request)
 {
@@ -166,6 +175,10 @@ Result<> port_status(Partition& self, evtchn_status& request)
         break;
     case PortState::ipi:
         request.status = EVTCHNSTAT_ipi;
+        break;
+    case PortState::pirq:
+        request.status = EVTCHNSTAT_pirq;
+        request.u.pirq = channel.peer;
         break;
     case PortState::core:
         // The core keeps no ports of its own: it gives the guest's number.
@@ -194,6 +207,8 @@ Result<> bind_vcpu(Partition& self, const evtchn_bind_vcpu& request)
         return fail(XEN_EINVAL);
     channel.vcpu = static_cast<uint8_t>(vcpu.number.raw());
     store_channel(self.events, port, channel);
+    if (channel.state == PortState::pirq)
+        move_device_interrupt(self, channel.peer, vcpu.cpu);
     return {};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The end of a port: its own, and that of its peer's connection.
+#include "core/devices/interrupts.hpp"
 #include "core/event_table.hpp"
 #include "core/shared_memory.hpp"
 
@@ -63,6 +64,8 @@ CloseResult close_port(Partition& partition, uint32_t port)
         unbind_virq(partition, port, channel);
     } else if (channel.state == PortState::bell) {
         unbind_bell(partition, channel.peer);
+    } else if (channel.state == PortState::pirq) {
+        unbind_device_interrupt(partition, channel.peer);
     }
     clear_pending(partition, port);
     store_channel(table, port, {});

@@ -27,7 +27,7 @@ struct EventChannel {
     PortState state;
     uint8_t vcpu;            // notified; for an IPI and a per-vCPU virtual interrupt it never changes
     uint16_t domain;         // unbound: who may bind; interdomain: the peer
-    uint32_t peer;           // interdomain, bell: the peer's port; virq: its number; core: index of handlers
+    uint32_t peer;           // interdomain, bell: the peer's port; virq, pirq: its number; core: index of handlers
 };
 static_assert(sizeof(EventChannel) == sizeof(uint64_t));
 

@@ -194,6 +194,8 @@ const char* port_state_name(PortState state)
         return "core";
     case PortState::bell:
         return "bell";
+    case PortState::pirq:
+        return "pirq";
     }
     return "?";
 }

@@ -82,7 +82,7 @@ void stop_polling(Vcpu& vcpu);
 // which is why a registered place is never given up while one does. Any CPU.
 void move_vcpu_info(Vcpu& vcpu, vcpu_info_t* to);
 
-enum class PortState : uint8_t { closed, unbound, interdomain, virq, ipi, core, bell };
+enum class PortState : uint8_t { closed, unbound, interdomain, virq, ipi, core, bell, pirq };
 
 // By the guest's own word or bit. No lock is needed.
 [[nodiscard]] bool is_port_pending(const Partition& partition, uint32_t port);
@@ -92,7 +92,7 @@ struct PortInfo {
     PortState state;
     uint16_t vcpu;           // notified
     DomainId peer_domain;    // unbound (allowed), interdomain; 0 for core
-    uint32_t peer;           // interdomain: the peer's port; virq: its number; bell: domain 0's port
+    uint32_t peer;           // interdomain: the peer's port; virq, pirq: its number; bell: domain 0's port
     bool pending;
     bool masked;
 };

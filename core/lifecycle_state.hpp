@@ -28,6 +28,7 @@ enum LifecycleRequest : uint32_t {
 enum class LifecycleStage : uint8_t {
     settled,     // nothing to do
     leaving,     // a CPU still has its page tables loaded
+    devices,     // they come to rest
     events,      // closing its event channels
     grants,      // dropping what it maps of others, and its own table
     foreign,     // others still map frames of it

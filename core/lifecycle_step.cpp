@@ -4,6 +4,7 @@
 // happens or a moment has passed.
 #include "core/console/source.hpp"
 #include "core/cpu.hpp"
+#include "core/devices/devices.hpp"
 #include "core/events.hpp"
 #include "core/grants.hpp"
 #include "core/lifecycle.hpp"
@@ -128,6 +129,16 @@ void wait_for_holders(Vcpu& vcpu)
     look_again_later(vcpu);
 }
 
+// What they have begun may still write to its memory, which nobody touches before.
+void wait_for_devices(Vcpu& vcpu)
+{
+    Partition& partition = *vcpu.partition;
+    if (close_devices(partition, machine::now() - partition.lifecycle.stage_since))
+        enter_stage(partition, LifecycleStage::events);
+    else
+        look_again_later(vcpu);
+}
+
 // --- The next life -------------------------------------------------------------------------------
 
 // Nobody can reach a vCPU of it now: its ports are closed and its memory is no one's.
@@ -182,6 +193,7 @@ void connect(Partition& partition)
     init_grants(partition, grants);
     connect_console(partition, console);
     connect_store_ports(partition);
+    open_devices(partition);
 }
 
 void begin_life(Partition& partition)
@@ -248,6 +260,7 @@ void continue_leaving(Partition& partition)
     if (lifecycle.crashed_vcpu != no_vcpu)
         log_registers(partition.vcpus[lifecycle.crashed_vcpu]);
     lifecycle.crashed_vcpu = no_vcpu;
+    silence_devices(partition);
     if (lifecycle.after == AfterLife::preserve) {
         enter_stage(partition, LifecycleStage::settled);
         partition.reason = partition.health.last_reason.data();
@@ -255,7 +268,7 @@ void continue_leaving(Partition& partition)
         return;
     }
     disconnect_console(partition);
-    enter_stage(partition, LifecycleStage::events);
+    enter_stage(partition, LifecycleStage::devices);
     begin_core_work(partition);
 }
 
@@ -275,6 +288,8 @@ void lifecycle_step(Vcpu& vcpu)
     case LifecycleStage::settled:
     case LifecycleStage::leaving:
         panic("%s: nothing to clear or build", partition.name());
+    case LifecycleStage::devices:
+        return wait_for_devices(vcpu);
     case LifecycleStage::events:
         if (reset_events(partition))
             enter_stage(partition, LifecycleStage::grants);

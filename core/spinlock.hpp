@@ -7,8 +7,9 @@
 //   LockRank::pages      page-table operations of one partition, once a hypercall
 //   LockRank::grants     one partition's grant table
 //   LockRank::events     one partition's event channels; two partitions': lower domain id first
+//   LockRank::assigned   devices of partitions: command registers, interrupts
 //   LockRank::console    multiplexer and logs
-//   LockRank::device     UART, PCI configuration space
+//   LockRank::device     UART, PCI configuration space, I/O APICs, IOMMUs
 #pragma once
 
 #include "machine/relax.hpp"
@@ -18,7 +19,7 @@
 
 namespace bulkhead {
 
-enum class LockRank : uint8_t { lifecycle, pages, grants, events, console, device };
+enum class LockRank : uint8_t { lifecycle, pages, grants, events, assigned, console, device };
 
 class Spinlock {
 public:

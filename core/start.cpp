@@ -6,6 +6,7 @@
 #include "core/boot_info.hpp"
 #include "core/console/console.hpp"
 #include "core/cpu.hpp"
+#include "core/devices/devices.hpp"
 #include "core/events.hpp"
 #include "core/frames.hpp"
 #include "core/grants.hpp"
@@ -26,7 +27,6 @@
 #include "core/shared_memory.hpp"
 #include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
-#include "machine/guest_view.hpp"
 #include "machine/memory.hpp"
 #include "machine/relax.hpp"
 #include "machine/smp.hpp"
@@ -89,10 +89,10 @@ void core_main(const BootInfo& info)
     init_grants(all_partitions());
     init_services();
     init_questions(plan);
+    init_devices(plan, info);
     init_schedule(plan::table<plan::Window>(plan, plan.windows));
     init_partition_consoles();
     init_slot_health(info, plan.slot_health_s);
-    machine::make_guest_views(all_partitions());
     print_partitions(plan);
     close_boot_allocator();
     machine::unmap_start_code();

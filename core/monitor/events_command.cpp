@@ -34,6 +34,9 @@ void put_peer(const PortInfo& info, TextOut& out)
         out.print("virq %u%s%s", info.peer, info.peer < virq_names.size() ? ", " : "",
                   info.peer < virq_names.size() ? virq_names[info.peer] : "");
         break;
+    case PortState::pirq:
+        out.print("interrupt %u of a device", info.peer);
+        break;
     case PortState::core:
         out.put("the core");
         break;

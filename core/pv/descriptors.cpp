@@ -201,7 +201,7 @@ bool map_ldt_page(Vcpu& vcpu, uint64_t address)
     const uint64_t value = TableEntry(*place->entry).load(std::memory_order_relaxed);
     const auto page = static_cast<unsigned>(offset >> page_shift);
     const bool is_mapped = (pv.ldt_mapped >> page & 1) != 0;
-    if ((value & (pte::present | pte::granted)) != pte::present || is_mapped)
+    if ((value & (pte::present | pte::foreign)) != pte::present || is_mapped)
         return false;
     if (take_page(partition, pte::frame(value), budget) != frame::ok)
         return false;

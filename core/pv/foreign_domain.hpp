@@ -2,6 +2,7 @@
 // The "foreign domain" argument of hypercalls on memory: no partition may name another one there.
 #pragma once
 
+#include "core/devices/devices.hpp"
 #include "core/frame_references.hpp"
 #include "core/partition.hpp"
 
@@ -16,8 +17,9 @@ namespace bulkhead {
 {
     if (domain == DOMID_SELF) [[likely]]
         return frame::ok;
+    // Registers of its own devices it may name either way.
     if (domain == DOMID_IO || domain == DOMID_XEN)
-        return XEN_EPERM;
+        return domain == DOMID_IO && owns_devices(caller) ? frame::ok : XEN_EPERM;
     const DomainId id(static_cast<uint16_t>(domain));
     return id == caller.id || find_partition(id) == nullptr ? XEN_ESRCH : XEN_EPERM;
 }

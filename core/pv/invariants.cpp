@@ -96,7 +96,7 @@ private:
 
     void count_l1_value(Mfn table, uint64_t value)
     {
-        if ((value & pte::granted) != 0)
+        if ((value & pte::foreign) != 0)
             return;
         require(value == admitted_l1(value), table, "an L1 entry has bits that it may not have");
         count(pte::frame(value), (value & pte::writable) != 0 ? FrameType::writable : FrameType::none);

@@ -4,6 +4,7 @@
 // `memory.lock` held.
 #pragma once
 
+#include "core/devices/devices.hpp"
 #include "core/frame_references.hpp"
 #include "core/pv/descriptors.hpp"
 #include "core/pv/page_table.hpp"
@@ -16,7 +17,7 @@ namespace bulkhead {
 // a guest could make the core, which reads through the cache, validate something else than the CPU
 // walks. Global entries would survive the flushes that keep types apart.
 inline constexpr uint64_t l1_removed =
-    pte::write_through | pte::cache_disable | pte::large | pte::global | pte::granted;
+    pte::uncached | pte::large | pte::global | pte::foreign;
 // The core runs guests' kernels in ring 3, so every entry is a user one.
 constexpr uint64_t admitted_l1(uint64_t value) { return (value & ~l1_removed) | pte::user; }
 
@@ -36,13 +37,13 @@ inline constexpr Mfn no_frame = pte::frame(pte::address);
     return error == XEN_EINVAL ? XEN_EBUSY : error;
 }
 
-// An entry of a grant holds nothing: its handle does (core/pv/grant_mapping.hpp).
+// An entry of a grant holds nothing: its handle does (core/pv/grant_mapping.hpp). Nor does a device's.
 inline void drop_l1_value(Partition& partition, uint64_t value)
 {
     if ((value & pte::present) == 0)
         return;
-    if ((value & pte::granted) != 0) [[unlikely]] {
-        ++partition.memory.counters.grants_overwritten;
+    if ((value & pte::foreign) != 0) [[unlikely]] {
+        partition.memory.counters.grants_overwritten += (value & pte::granted) != 0;
         return;
     }
     FrameEntry& entry = frame::entry_of(pte::frame(value));
@@ -130,13 +131,18 @@ template <L1Write how>
     bool same_reference = false;
     if ((value & pte::present) != 0) {
         same_reference = ((old ^ value) & decides_reference) == 0;
+        uint64_t mark = old & (pte::foreign | pte::uncached);   // the latter comes with the former only
         if (!same_reference) {
+            mark = 0;
             if (const Errno error = take_l1_value(partition, value); error != frame::ok) [[unlikely]] {
-                ++partition.memory.counters.entries_refused;
-                return error;
+                mark = device_entry(partition, value);
+                if (mark == 0) {
+                    ++partition.memory.counters.entries_refused;
+                    return error;
+                }
             }
         }
-        value = admitted_l1(value) | (same_reference ? old & pte::granted : 0);
+        value = admitted_l1(value) | mark;
     } else if (const Errno error = admit_absent(partition.memory, value); error != frame::ok) [[unlikely]] {
         ++partition.memory.counters.entries_refused;
         return error;

@@ -30,8 +30,13 @@ inline constexpr uint64_t dirty = 1u << 6;
 inline constexpr uint64_t large = 1u << 7;              // PAT in level 1
 inline constexpr uint64_t global = 1u << 8;
 inline constexpr uint64_t address = 0x000F'FFFF'FFFF'F000;
-// Ours, in a bit that the CPU ignores: the frame is another partition's, mapped through a grant.
+inline constexpr uint64_t available = 7u << 9;          // to the guest
+// Ours, in bits that the CPU ignores: the frame is a device's, or another partition's, mapped through a
+// grant. Neither holds a reference.
+inline constexpr uint64_t device = uint64_t{1} << 61;
 inline constexpr uint64_t granted = uint64_t{1} << 62;
+inline constexpr uint64_t foreign = device | granted;
+inline constexpr uint64_t uncached = write_through | cache_disable;
 inline constexpr uint64_t no_execute = uint64_t{1} << 63;
 
 constexpr Mfn frame(uint64_t entry) { return Mfn((entry & address) >> page_shift); }

@@ -71,8 +71,6 @@ void complete_level(PvMemory& memory)
         fill_core_slots(entries_of(level));
     // Release: whoever sees the table valid sees its entries as they were admitted.
     frame::entry_of(level.table).state.fetch_xor(frame::changing | frame::validated, std::memory_order_release);
-    if (level.type == FrameType::l4)
-        memory.top_level_changes.fetch_add(1, std::memory_order_release);      // of none that is in use
     if (--walk.depth == 0)
         return end_walk(memory);
     ++walk.levels[walk.depth - 1].index;
@@ -93,12 +91,17 @@ void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
         }
         const uint64_t value = table[at];
         if ((value & pte::present) != 0) {
+            uint64_t admitted = admitted_l1(value);
             error = take_l1_value(partition, value);
-            if (error != frame::ok)
-                break;
+            if (error != frame::ok) [[unlikely]] {
+                admitted = device_entry(partition, value);
+                if (admitted == 0)
+                    break;
+                error = frame::ok;
+            }
             ++references;
-            if (value != admitted_l1(value))
-                table[at] = admitted_l1(value);
+            if (value != admitted)
+                table[at] = admitted;
         } else {
             error = admit_absent(partition.memory, value);
             if (error != frame::ok)
@@ -310,7 +313,7 @@ Errno admit_upper_value(uint64_t& value)
 {
     if ((value & pte::large) != 0 || pte::frame(value).raw() >= machine::frame_limit)
         return XEN_EINVAL;
-    value = (value & ~(pte::write_through | pte::cache_disable | pte::global | pte::granted)) | pte::user;
+    value = (value & ~(pte::write_through | pte::cache_disable | pte::global | pte::foreign)) | pte::user;
     return frame::ok;
 }
 

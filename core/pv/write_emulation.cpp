@@ -94,7 +94,7 @@ struct Target {
     if (mapping == nullptr) [[unlikely]]
         return nothing;
     const uint64_t value = *mapping;
-    if ((value & (pte::present | pte::writable | pte::granted)) != pte::present) [[unlikely]]
+    if ((value & (pte::present | pte::writable | pte::foreign)) != pte::present) [[unlikely]]
         return nothing;
     // Present and not granted: the frame is the partition's own.
     const Mfn table = pte::frame(value);
@@ -142,7 +142,7 @@ bool is_page_table_address(const Vcpu& vcpu, GuestVirtual address)
             return false;
     }
     const uint64_t state = frame::entry_of(frame_of(HostPhysical(table))).state.load(std::memory_order_relaxed);
-    return (entry & (pte::writable | pte::granted)) == 0 && (state & frame::given) != 0
+    return (entry & (pte::writable | pte::foreign)) == 0 && (state & frame::given) != 0
         && (state & frame::validated) != 0 && is_table(frame::type_of(state));
 }
 

@@ -2,6 +2,7 @@
 #include "platform/x86/interrupts.hpp"
 
 #include "core/cpu.hpp"
+#include "core/devices/interrupts.hpp"
 #include "core/plan.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/trace.hpp"
@@ -12,6 +13,7 @@
 #include "platform/x86/clock_math.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/flush_requests.hpp"
+#include "platform/x86/iommu.hpp"
 #include "platform/x86/local_apic.hpp"
 #include "platform/x86/uart.hpp"
 #include "platform/x86/vectors.hpp"
@@ -72,7 +74,8 @@ void handle_interrupt(uint8_t vector)
         cpu.work.fetch_or(work_console, std::memory_order_relaxed);
         break;
     case vector_spurious: return;   // has no end
-    default: break;
+    case vector_iommu: iommu_interrupt(); break;
+    default: device_interrupt(vector); break;
     }
     end_of_interrupt();
 }

@@ -16,6 +16,7 @@
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/interrupts.hpp"
 #include "platform/x86/io_apic.hpp"
+#include "platform/x86/iommu.hpp"
 #include "platform/x86/layout.hpp"
 #include "platform/x86/local_apic.hpp"
 #include "platform/x86/panic.hpp"
@@ -122,6 +123,7 @@ void continue_on_own_stack(bulkhead::BootInfo* info)
     init_interrupt_lines();
     begin_clock_calibration(TscTicks(info->entry_tsc));
     init_pci();
+    find_iommus();
     find_serial_card();
     start_uart_interrupts();
     init_cpus(*info);

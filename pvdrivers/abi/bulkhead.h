@@ -118,9 +118,9 @@ struct bulkhead_device_dma {
 };
 
 /*
- * BULKHEADOP_device_config_read and _write. width is 1, 2 or 4, offset a multiple of it. Writes reach
- * the device's own capabilities only: not its command register's bits for memory, bus mastering and
- * interrupts, BARs, bridges' fields, MSI and MSI-X. -EACCES: this is not to be written; -EINVAL.
+ * BULKHEADOP_device_config_read and _write. width is 1, 2 or 4, offset a multiple of it. Only the status
+ * register and PCI Express' device status are written, whose errors one clears: anything else may lead to
+ * BARs, bus mastering or MSI. -EACCES: this is not to be written; -EINVAL.
  */
 struct bulkhead_device_config {
     uint32_t index;

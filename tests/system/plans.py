@@ -67,21 +67,21 @@ def plan(partitions, *, model="a test", **properties):
     return "/dts-v1/;\n" + node("/", tree, 0) + "\n"
 
 
-def compile_plan(build, text, folder, name="plan.dts"):
+def compile_plan(build, text, folder, name="plan.dts", options=()):
     """Writes the plan and runs the host tool. Returns (status, what it printed)."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     done = subprocess.run([os.path.join(build, "host", "bulkhead-plan"), "--core", os.path.join(build, "core.elf"),
-                           "--output", folder, path],
+                           "--output", folder, *options, path],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def image(build, text, folder):
+def image(build, text, folder, options=()):
     """The image of a plan that must compile."""
-    status, output = compile_plan(build, text, folder)
+    status, output = compile_plan(build, text, folder, options=options)
     if status != 0:
         raise Failed(f"the plan does not compile: {output.strip()}")
     return os.path.join(folder, "bulkhead.elf")

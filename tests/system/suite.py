@@ -37,8 +37,8 @@ class Context:
         self.logs = os.path.join(self.build, "test-logs")
         self.boxes = 0
 
-    def image(self, partitions, **properties):
-        return plans.image(self.build, plans.plan(partitions, **properties), self.folder)
+    def image(self, partitions, options=(), **properties):
+        return plans.image(self.build, plans.plan(partitions, **properties), self.folder, options)
 
     def box(self, image=None, **options):
         self.boxes += 1

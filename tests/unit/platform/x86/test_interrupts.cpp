@@ -32,6 +32,8 @@ static unsigned ends, flushes_answered, uart_interrupts, refinements, seconds;
 static std::vector<uint32_t> counts_written;
 static std::vector<uint64_t> deadlines_written;
 static std::vector<std::pair<uint32_t, uint8_t>> sent;
+static std::vector<uint8_t> of_devices;
+static unsigned of_iommus;
 
 constinit std::atomic<bool> trace_enabled{false};
 void trace_record(TraceEvent, uint64_t, uint64_t) {}
@@ -40,6 +42,8 @@ const Features& features() { return the_features; }
 bool uart_is_polled() { return polled; }
 uint64_t uart_poll_ns() { return 1'000'000; }
 void uart_interrupt() { ++uart_interrupts; }
+void device_interrupt(uint8_t vector) { of_devices.push_back(vector); }
+void iommu_interrupt() { ++of_iommus; }
 void end_of_interrupt() { ++ends; }
 void answer_flush_requests() { ++flushes_answered; }
 void refine_clock_once() { ++refinements; }
@@ -85,6 +89,8 @@ TEST_GROUP(Interrupts)
         counts_written = {};
         deadlines_written = {};
         sent = {};
+        of_devices = {};
+        of_iommus = 0;
     }
     uint32_t work() { return cpus[current_cpu].work; }
 };
@@ -119,8 +125,12 @@ TEST(Interrupts, each_kind_reaches_its_handler_and_has_an_end)
     handle_interrupt(vector_clock);
     LONGS_EQUAL(1, seconds);
     handle_interrupt(vector_poke);
+    handle_interrupt(vector_iommu);
+    LONGS_EQUAL(1, of_iommus);
     handle_interrupt(0x77);
-    LONGS_EQUAL(5, ends);
+    LONGS_EQUAL(1, of_devices.size());
+    BYTES_EQUAL(0x77, of_devices[0]);
+    LONGS_EQUAL(6, ends);
 }
 
 TEST(Interrupts, a_spurious_one_has_no_end)
