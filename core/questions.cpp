@@ -10,6 +10,7 @@
 #include "core/vcpu_time.hpp"
 #include "machine/clock.hpp"
 #include "machine/memory.hpp"
+#include "machine/nospec.hpp"
 #include "pvdrivers/abi/bulkhead.h"
 
 #include <bulkhead/build_info.hpp>
@@ -24,6 +25,13 @@ namespace {
 
 static_assert(sizeof(bulkhead_box_info) == 144 && sizeof(bulkhead_cpu_info) == 16);
 static_assert(sizeof(bulkhead_partition_info) == 80 && sizeof(bulkhead_log_text) == 256);
+
+// Indices come from whoever talks to the asker over a network.
+const Partition* find_by_index(uint32_t index)
+{
+    const std::span<Partition> all = all_partitions();
+    return index < all.size() ? &all[machine::nospec_index(index, all.size())] : nullptr;
+}
 
 // A position of a log has this bit if it lies within a line.
 constexpr uint64_t in_line = uint64_t{1} << 63;
@@ -53,7 +61,8 @@ bool fill(bulkhead_cpu_info& answer)
 {
     if (answer.cpu >= cpu_count())
         return false;
-    const Cpu& cpu = cpu_by_number(CpuNumber(static_cast<uint16_t>(answer.cpu)));
+    const auto number = static_cast<uint16_t>(machine::nospec_index(answer.cpu, cpu_count()));
+    const Cpu& cpu = cpu_by_number(CpuNumber(number));
     const Vcpu* current = __atomic_load_n(&cpu.current, __ATOMIC_RELAXED);
     answer.partition = current == nullptr ? BULKHEAD_NO_PARTITION
                                           : static_cast<uint32_t>(current->partition - all_partitions().data());
@@ -65,10 +74,11 @@ bool fill(bulkhead_cpu_info& answer)
 
 bool fill(bulkhead_partition_info& answer)
 {
-    if (answer.index >= all_partitions().size())
-        return false;
-    const Partition& partition = all_partitions()[answer.index];
     const uint32_t index = answer.index;
+    const Partition* found = find_by_index(index);
+    if (found == nullptr)
+        return false;
+    const Partition& partition = *found;
     answer = {};
     answer.index = index;
     answer.domain = partition.id.raw();
@@ -89,7 +99,8 @@ ConsoleSource* find_log(uint32_t log)
 {
     if (log == BULKHEAD_NO_PARTITION)
         return &core_source();
-    return log < all_partitions().size() ? all_partitions()[log].console.source : nullptr;
+    const Partition* partition = find_by_index(log);
+    return partition != nullptr ? partition->console.source : nullptr;
 }
 
 // Any position may be asked for: one that never was an answer gives some part of the log or nothing.
@@ -127,7 +138,7 @@ long answer(GuestVirtual argument)
 
 bool may_ask(const Partition& partition)
 {
-    return partition.service.clients != nullptr && partition.id.raw() == BULKHEAD_DOMAIN_SWITCH;
+    return partition.service.clients != nullptr && (partition.plan->flags & plan::may_ask) != 0;
 }
 
 }  // namespace

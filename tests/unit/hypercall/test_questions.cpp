@@ -48,7 +48,7 @@ TEST_GROUP(Questions)
         world = std::make_unique<fake::World>(2);
         fake::map_guest(record_at, record);
         Partition& service = (*world)[1];
-        service.id = DomainId(BULKHEAD_DOMAIN_SWITCH);
+        world->plans[1].flags = plan::may_ask;
         service.service.clients_frame = fake::new_frame();
         service.service.clients = machine::frame_pointer<std::atomic<uint64_t>>(service.service.clients_frame);
         core_log.log = TextLog(memory);
@@ -74,12 +74,12 @@ TEST_GROUP(Questions)
     }
 };
 
-TEST(Questions, are_for_the_switch_only)
+TEST(Questions, are_for_whom_the_plan_lets_ask)
 {
     LONGS_EQUAL(-XEN_EPERM, ask(BULKHEADOP_box_info, 0));
-    (*world)[1].id = DomainId(BULKHEAD_DOMAIN_STORE);
+    world->plans[1].flags = plan::autostart;
     LONGS_EQUAL(-XEN_EPERM, ask(BULKHEADOP_box_info));
-    (*world)[1].id = DomainId(BULKHEAD_DOMAIN_SWITCH);
+    world->plans[1].flags = plan::may_ask;
     LONGS_EQUAL(0, ask(BULKHEADOP_box_info));
     LONGS_EQUAL(-XEN_ENOSYS, ask(BULKHEADOP_box_info - 1));
     LONGS_EQUAL(-XEN_ENOSYS, ask(BULKHEADOP_log_text + 1));
