@@ -76,7 +76,10 @@ void poll_network()
 {
     sys_check_timeouts();
     const uint32_t pause_ms = std::min<uint32_t>(sys_timeouts_sleeptime(), 1000);
-    timer().start(Clock::now() + std::chrono::milliseconds(pause_ms));
+    const Time due = Clock::now() + std::chrono::milliseconds(pause_ms);
+    // A timer that comes a little early does no harm, and setting it costs a hypercall for each frame.
+    if (!timer().running() || due < timer().deadline())
+        timer().start(due);
 }
 
 }  // namespace bulkhead::net

@@ -299,17 +299,19 @@ def plc_on_a_network(context):
 
 @test("Debian and programs talk through the switch: pings, a page, a file there and back")
 def linux_and_programs(context):
-    commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -s 8000 -c 2 10.0.0.4; "
+    commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -c 2 10.0.0.5; ping -s 8000 -c 2 10.0.0.4; "
                 "wget -q -O - http://10.0.0.3/figures.json; wget -q -O - http://10.0.0.3/ | tail -n 1; "
                 "head -c 100M /dev/urandom > /tmp/file; md5sum < /tmp/file; nc 10.0.0.4 9000 < /tmp/file | md5sum; "
                 "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://10.0.0.3/ && echo page $i; done")
     partitions = {
         "plc": networked(context, "plc", "10.0.0.3/24", cpus="0-1", vcpus=2, test=False),
         "echo": networked(context, "net_client", "10.0.0.4/24"),
+        "hardware": {**networked(context, "net_client", "10.0.0.5/24"), "type": "pvh"},
         "debian": linux(name="debian", run=commands, memory=384, vif="bridge=lan0", extra="bh.ip=10.0.0.1/24")}
     with context.start(partitions, plan={"networks": {"lan0": {}}}, cpus=2, memory="768M") as box:
         box["debian"].expect(r"5 packets transmitted, 5 packets received", r"2 packets transmitted, 2 packets received")
-        box["debian"].expect(r"2 packets transmitted, 2 packets received")
+        for _ in range(2):
+            box["debian"].expect(r"2 packets transmitted, 2 packets received")
         box["debian"].expect(r'^{"name":"plc","cycle":\d+', r"</html>")
         sent = box["debian"].expect(r"^([0-9a-f]{32})\s").group(1)
         box["debian"].expect(rf"^{sent}\s")
