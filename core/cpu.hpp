@@ -20,6 +20,7 @@ enum Work : uint32_t {
     work_timer = 1u << 1,        // a deadline may have passed
     work_console = 1u << 2,      // CPU 0: serial input or output room
     work_fault = 1u << 3,        // the current vCPU needs deliver_pending() (NMI, injected fault)
+    work_view = 1u << 5,         // the running partition's top-level tables have changed (machine/guest_view.hpp)
     work_lifecycle = 1u << 4,    // a partition with its first vCPU here changes its state
 };
 

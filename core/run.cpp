@@ -13,6 +13,7 @@
 #include "core/schedule.hpp"
 #include "core/trace.hpp"
 #include "core/vcpu_time.hpp"
+#include "machine/guest_view.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/speculation.hpp"
 #include "machine/switch.hpp"
@@ -119,6 +120,8 @@ void do_requested_work(uint32_t work)
         machine::take_interrupts();
         note_console_deadline();
     }
+    if ((work & work_view) != 0 && this_cpu().loaded != nullptr && this_cpu().loaded->hardware == nullptr)
+        machine::choose_view(*this_cpu().loaded);
     if ((work & work_lifecycle) != 0)
         lifecycle_work();
 }

@@ -27,6 +27,7 @@
 #include "core/shared_memory.hpp"
 #include "machine/core_space.hpp"
 #include "machine/fpu.hpp"
+#include "machine/guest_view.hpp"
 #include "machine/memory.hpp"
 #include "machine/relax.hpp"
 #include "machine/smp.hpp"
@@ -93,6 +94,7 @@ void core_main(const BootInfo& info)
     init_schedule(plan::table<plan::Window>(plan, plan.windows));
     init_partition_consoles();
     init_slot_health(info, plan.slot_health_s);
+    machine::make_guest_views(all_partitions());
     print_partitions(plan);
     close_boot_allocator();
     machine::unmap_start_code();

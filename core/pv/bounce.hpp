@@ -6,6 +6,7 @@
 
 #include "core/guest_frame.hpp"
 #include "core/vcpu.hpp"
+#include "machine/guest_view.hpp"
 #include "machine/registers.hpp"
 
 #include <cstdint>
@@ -18,6 +19,7 @@ inline void enter_kernel_mode(Vcpu& vcpu)
     vcpu.pv.kernel_mode = true;
     machine::swap_gs();
     machine::switch_table(vcpu.pv.kernel_table.raw());
+    machine::choose_view(vcpu);
 }
 
 inline void enter_user_mode(Vcpu& vcpu)
@@ -25,6 +27,7 @@ inline void enter_user_mode(Vcpu& vcpu)
     vcpu.pv.kernel_mode = false;
     machine::swap_gs();
     machine::switch_table(vcpu.pv.user_table.raw());
+    machine::choose_view(vcpu);
 }
 
 // Makes the guest continue at an exception's handler in its trap table. A missing handler, or a

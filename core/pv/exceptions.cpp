@@ -10,6 +10,7 @@
 #include "core/pv/emulate.hpp"
 #include "core/pv/entry_points.hpp"
 #include "core/trace.hpp"
+#include "machine/guest_view.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/layout.hpp"
@@ -150,6 +151,8 @@ void handle_guest_page_fault(GuestFrame& frame)
             break;
         }
     }
+    if ((error & fault_present) == 0 && machine::view_is_behind(vcpu)) [[unlikely]]
+        return machine::choose_view(vcpu);
     if (address >= layout::core_begin && address < layout::core_end) [[unlikely]]
         return fault_in_core(vcpu, frame, address);
     inject_page_fault(vcpu, frame, address, error);

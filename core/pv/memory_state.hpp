@@ -80,6 +80,7 @@ struct PvMemory {
     uint32_t shared_count;
     bool region_kept;                   // the plan's persistent frames hold something: a build leaves them
     bool region_was_kept;               // the last build did
+    std::atomic<uint32_t> top_level_changes;   // entries of its L4 tables that changed, and tables that became L4
     std::atomic<uint64_t> running_on;   // CPUs whose loaded page tables are its own (bit n: CPU n)
 
     // All below: `lock`.

@@ -77,6 +77,7 @@ Result<> new_kernel_table(Vcpu& vcpu, Mfn table, WorkBudget& budget)
     vcpu.pv.kernel_table = table;
     // Before the old one loses its reference: this CPU runs on it.
     machine::load_table(table);
+    machine::choose_view(vcpu);
     release_table(*vcpu.partition, old, FrameType::l4, budget);
     return {};
 }

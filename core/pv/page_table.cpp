@@ -70,6 +70,9 @@ Errno update_upper(Vcpu& vcpu, const EntryPlace& place, const EntryUpdate& updat
         return error;
     }
     const bool written = write_upper(place.entry, value, update, old);
+    // Before anything is let go: copies of the table are renewed before their CPU's next guest instruction.
+    if (place.type == FrameType::l4)
+        machine::renew_views(partition);
     if (!same_reference)
         drop_upper_value(partition, place, written ? old : value, budget);
     return written ? frame::ok : XEN_EAGAIN;

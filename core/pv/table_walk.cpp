@@ -71,6 +71,8 @@ void complete_level(PvMemory& memory)
         fill_core_slots(entries_of(level));
     // Release: whoever sees the table valid sees its entries as they were admitted.
     frame::entry_of(level.table).state.fetch_xor(frame::changing | frame::validated, std::memory_order_release);
+    if (level.type == FrameType::l4)
+        memory.top_level_changes.fetch_add(1, std::memory_order_release);      // of none that is in use
     if (--walk.depth == 0)
         return end_walk(memory);
     ++walk.levels[walk.depth - 1].index;

@@ -5,6 +5,7 @@
 
 #include "core/pv/emulate_state.hpp"
 #include "core/types.hpp"
+#include "machine/guest_view.hpp"
 
 #include <array>
 #include <cstdint>
@@ -38,6 +39,7 @@ struct PvVcpuState {
     uint8_t iopl;                       // PHYSDEVOP_set_iopl
     Mfn kernel_table;                   // MMUEXT_NEW_BASEPTR; referenced as L4
     Mfn user_table;                     // MMUEXT_NEW_USER_BASEPTR; raw 0: none
+    std::array<machine::GuestView, 2> views;    // of the two, where the CPU leaks (Meltdown)
     // Asked for by the same operations before they could be tables, for when this vCPU pins them
     // (PvMemory::pins_late); raw 0: none. Without a reference.
     Mfn late_kernel_table;

@@ -8,8 +8,15 @@
 #include "hvm/cpu/nested_paging.hpp"
 #include "machine/memory.hpp"
 #include "platform/x86/features.hpp"
+#include "platform/x86/mitigations.hpp"
 
 #include <new>
+
+// Read by the entries of both vendors.
+extern "C" {
+extern bool guest_trains_returns;
+constinit bool guest_trains_returns = false;
+}
 
 namespace bulkhead {
 
@@ -43,6 +50,7 @@ void choose_vendor()
     if (chosen_vendor != nullptr)
         return;
     chosen_vendor = offered_vendor();
+    guest_trains_returns = mitigations().retpolines;
     init_hardware_cpuid(cpuid);
 }
 

@@ -102,6 +102,21 @@ void enable_cpu()
         invvpid(all_contexts, 0);
 }
 
+// L1TF: a guest's own page tables can name any address of the box, whose contents it then reads out of
+// the CPU's first-level data cache, past the nested tables.
+bool must_flush_data_cache(const Vcpu& vcpu)
+{
+    constexpr unsigned skip_l1dfl_vmentry = 3;
+    const Features& cpu = features();
+    const Partition& partition = *vcpu.partition;
+    if (!cpu.leaks_l1tf || (cpu.arch_capabilities >> skip_l1dfl_vmentry & 1) != 0 ||
+        (partition.plan->flags & plan::trusted_speculation) != 0)
+        return false;
+    if (!cpu.has_l1d_flush && vcpu.number == VcpuNumber(0))
+        log("%s: may read others' memory by L1TF: the CPU's microcode lacks L1D_FLUSH", partition.name());
+    return cpu.has_l1d_flush;
+}
+
 void make(Vcpu& vcpu)
 {
     constexpr uint64_t write_back = 6, four_levels = 3 << 3;
@@ -109,6 +124,7 @@ void make(Vcpu& vcpu)
     auto* own = new (boot_allocate(sizeof(VmxVcpu), alignof(VmxVcpu))) VmxVcpu{};
     own->vmcs = machine::physical_of(make_region());
     own->vpid = ++shared.vpids;
+    own->flush_data_cache = must_flush_data_cache(vcpu);
     own->ept_pointer = address_of(vcpu.partition->hardware->nested_root).raw() | write_back | four_levels;
     vcpu.hardware->control = own;
     vcpu.hardware->control_address = own->vmcs;
@@ -321,6 +337,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
         flush(own);
     if (machine::read_cr2() != own.cr2)
         machine::write_cr2(own.cr2);
+    if (own.flush_data_cache)
+        write_msr(Msr::IA32_FLUSH_CMD, 1);
     const bool entered = vmx_enter(&frame, own.launched);
     own.cr2 = machine::read_cr2();
     return entered ? finish(vcpu, frame) : refused(vcpu);

@@ -1,63 +1,43 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Into a VT-x guest and back. IF is off throughout: an interrupt makes the guest leave and waits.
-
-// GuestFrame (core/guest_frame.hpp), beside what platform/x86/offsets.hpp has.
-#include "platform/x86/offsets.hpp"
-
-#define FRAME_R15 0
-#define FRAME_R14 8
-#define FRAME_R13 16
-#define FRAME_R12 24
-#define FRAME_RBP 32
-#define FRAME_RBX 40
-#define FRAME_RSI 80
-#define FRAME_RDX 88
-#define FRAME_R10 96
-#define FRAME_R8  104
-#define FRAME_R9  112
+#include "hvm/cpu/entry_macros.hpp"
+#include "platform/x86/selectors.hpp"
 
 #define HOST_RSP  0x6C14
+
+    .section .rodata.buffers_selector, "a", @progbits
+buffers_selector:
+    .word SELECTOR_CORE_DATA
 
 // bool vmx_enter(GuestFrame* frame, bool launched): the current VMCS's guest, with the frame's general
 // registers; RIP, RSP and RFLAGS are in the VMCS. False: the CPU did not even try (INSTRUCTION_ERROR).
     .section .text.vmx_enter, "ax", @progbits
     .global vmx_enter
 vmx_enter:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    SAVE_CORE_REGISTERS
     push %rdi
     mov $HOST_RSP, %eax
     vmwrite %rsp, %rax
-    test %sil, %sil
-    mov FRAME_R15(%rdi), %r15
-    mov FRAME_R14(%rdi), %r14
-    mov FRAME_R13(%rdi), %r13
-    mov FRAME_R12(%rdi), %r12
-    mov FRAME_RBP(%rdi), %rbp
-    mov FRAME_RBX(%rdi), %rbx
-    mov FRAME_R11(%rdi), %r11
-    mov FRAME_RCX(%rdi), %rcx
+    bt $0, %esi
     mov FRAME_RAX(%rdi), %rax
-    mov FRAME_RSI(%rdi), %rsi
-    mov FRAME_RDX(%rdi), %rdx
-    mov FRAME_R10(%rdi), %r10
-    mov FRAME_R8(%rdi), %r8
-    mov FRAME_R9(%rdi), %r9
-    mov FRAME_RDI(%rdi), %rdi
-    jz 1f
-    vmresume
-    jmp 2f
+    LOAD_GUEST_REGISTERS_BUT_RAX
+    // Becomes VERW on CPUs whose buffers leak (MDS, TAA); leaves the carry as it is.
 1:
-    vmlaunch
+    nopl buffers_selector(%rip)
+    .pushsection .verw_patch, "a"
+    .quad 1b
+    .popsection
+    jnc 2f
+    vmresume
+    jmp 3f
 2:
+    vmlaunch
+3:
     // The frame keeps what it had.
     pop %rdi
     xor %eax, %eax
-    jmp 3f
+    RESTORE_CORE_REGISTERS
+    ret
 
     .global vmx_exit
 vmx_exit:
@@ -65,27 +45,10 @@ vmx_exit:
     mov %rax, FRAME_RAX(%rdi)
     pop %rax
     mov %rax, FRAME_RDI(%rdi)
-    mov %r15, FRAME_R15(%rdi)
-    mov %r14, FRAME_R14(%rdi)
-    mov %r13, FRAME_R13(%rdi)
-    mov %r12, FRAME_R12(%rdi)
-    mov %rbp, FRAME_RBP(%rdi)
-    mov %rbx, FRAME_RBX(%rdi)
-    mov %r11, FRAME_R11(%rdi)
-    mov %rcx, FRAME_RCX(%rdi)
-    mov %rsi, FRAME_RSI(%rdi)
-    mov %rdx, FRAME_RDX(%rdi)
-    mov %r10, FRAME_R10(%rdi)
-    mov %r8, FRAME_R8(%rdi)
-    mov %r9, FRAME_R9(%rdi)
+    STORE_GUEST_REGISTERS
+    FILL_RETURN_STACK
     mov $1, %eax
-3:
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    RESTORE_CORE_REGISTERS
     ret
 
     .section .note.GNU-stack, "", @progbits

@@ -42,6 +42,7 @@ struct VmxVcpu {
     uint32_t primary_controls;          // as in the VMCS now
     uint32_t interruptibility;          // as in the VMCS now
     bool nmi_window_wanted;
+    bool flush_data_cache;              // before each entry
     uint64_t cr2, dr6;
     SwitchedMsrs guest_msrs, host_msrs;
 };

@@ -156,6 +156,8 @@ std::span<const uint64_t, core_slot_count> core_slots()
 }
 
 Mfn core_table() { return tables.top(); }
+uint64_t core_entry(uint64_t address) { return *tables.entry(address, shift_4k); }
+uint64_t core_directory(uint64_t address) { return *tables.entry(address, shift_1g); }
 
 void back_frame_table(Mfn first, uint64_t count)
 {

@@ -119,7 +119,8 @@ uint64_t cr4_value()
 {
     const Features& f = features();
     uint64_t value = cr4_pae | cr4_mce | cr4_osfxsr | cr4_osxmmexcpt;
-    value |= f.global_pages ? uint64_t{cr4_pge} : 0;
+    // Global entries would stay when a guest gets tables without the core.
+    value |= f.global_pages && !mitigations().hides_core ? uint64_t{cr4_pge} : 0;
     value |= f.umip ? uint64_t{cr4_umip} : 0;
     value |= f.fsgsbase ? uint64_t{cr4_fsgsbase} : 0;
     value |= f.xsave ? uint64_t{cr4_osxsave} : 0;
@@ -178,6 +179,8 @@ START_ONLY Cpu& prepare_cpu(CpuNumber number, uint32_t apic_id)
     fill_stub_page(machine::frame_pointer<char>(frames.stub), block);
     return cpu;
 }
+
+uint64_t interrupt_table_address() { return reinterpret_cast<uint64_t>(interrupt_table.data()); }
 
 START_ONLY void make_interrupt_table()
 {

@@ -14,6 +14,8 @@ Cpu& prepare_cpu(CpuNumber number, uint32_t apic_id);
 void set_up_this_cpu(Cpu& cpu);
 // Fills in the table of exception and interrupt entries that all CPUs share.
 void make_interrupt_table();
+// Of that table, which is a page.
+[[nodiscard]] uint64_t interrupt_table_address();
 // Turns the places of STAC and CLAC into these instructions if the CPU has them. While the text can
 // still be written: with start.S's tables.
 void patch_guest_access();

@@ -68,9 +68,27 @@
 .macro CLEAR_BUFFERS
 662:
     nopl verw_selector(%rip)
+663:
     .pushsection .verw_patch, "a"
     .quad 662b
     .popsection
+    VIEW_PATCH 662b, 663b, view_leave
+.endm
+
+// What is replaced by a call where guests run without the core's mappings (guest_view.S).
+.macro VIEW_PATCH begin, end, target
+    .pushsection .view_patch, "a"
+    .quad \begin, \end - \begin, \target
+    .popsection
+.endm
+
+// RBX: the CPU's block. The first of the two may become a call.
+.macro FIND_CPU
+664:
+    mov $-0x10000, %rbx
+665:
+    and %rsp, %rbx
+    VIEW_PATCH 664b, 665b, view_enter
 .endm
 
 .macro FIXUP fault, target
@@ -105,6 +123,7 @@
     SYSCALL_STUB syscall32, FLAT_CS32, STUB_OFFSET_SYSCALL32
 
     .balign 8
+    .global verw_selector
 verw_selector:
     .word FLAT_SS
 
@@ -113,8 +132,7 @@ verw_selector:
 syscall_common:
     movl $ENTRY_SYSCALL, 4(%rsp)
     SAVE_REGISTERS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov LAYOUT_CPU_DATA + CPU_CURRENT(%rbx), %rdi
     cmpb $0, VCPU_KERNEL_MODE(%rdi)
     je user_syscall
@@ -180,8 +198,7 @@ iret_failed:
     pushq $0
     SAVE_REGISTERS
     cld
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov LAYOUT_CPU_DATA + CPU_CURRENT(%rbx), %rdi
     mov %rsp, %rsi
     call handle_failed_return
@@ -219,8 +236,7 @@ user_syscall:
 syscall32_common:
     movl $ENTRY_SYSCALL, 4(%rsp)
     SAVE_REGISTERS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov LAYOUT_CPU_DATA + CPU_CURRENT(%rbx), %rdi
     mov %rsp, %rsi
     call bounce_syscall32
@@ -239,8 +255,7 @@ sysenter_entry:
     pushq $2
     popfq
     CLOSE_GUEST_ACCESS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov LAYOUT_CPU_DATA + CPU_CURRENT(%rbx), %rdi
     mov %rsp, %rsi
     call bounce_sysenter
@@ -253,8 +268,7 @@ exception_common:
     SAVE_REGISTERS
     cld
     CLOSE_GUEST_ACCESS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov %rsp, %rdi
     testb $3, FRAME_CS(%rsp)
     jz from_core
@@ -276,8 +290,7 @@ page_fault_common:
     SAVE_REGISTERS
     cld
     CLOSE_GUEST_ACCESS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov %rsp, %rdi
     testb $3, FRAME_CS(%rsp)
     jz from_core
@@ -289,8 +302,7 @@ interrupt_common:
     SAVE_REGISTERS
     cld
     CLOSE_GUEST_ACCESS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     movzbl FRAME_VECTOR(%rsp), %edi
     call handle_interrupt
     testb $3, FRAME_CS(%rsp)
@@ -304,8 +316,7 @@ debug_common:
     SAVE_REGISTERS
     cld
     CLOSE_GUEST_ACCESS
-    mov $-0x10000, %rbx
-    and %rsp, %rbx
+    FIND_CPU
     mov %rsp, %rdi
     testb $3, FRAME_CS(%rsp)
     jz from_core
@@ -324,7 +335,10 @@ own_stack_common:
     cld
     CLOSE_GUEST_ACCESS
     mov %rsp, %rdi
+666:
     call handle_own_stack_exception
+667:
+    VIEW_PATCH 666b, 667b, view_own_stack
     jmp return_to_core
 
 // Vectors that push an error code: 8, 10-14, 17, 21, 29, 30.

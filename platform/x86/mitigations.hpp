@@ -17,6 +17,7 @@ struct Mitigations {
     bool barrier;               // IBPB and a filled return stack between partitions
     bool clears_buffers;        // VERW on the way back to a guest
     bool no_store_bypass;       // SSBD while a partition that is not trusted runs
+    bool hides_core;            // PV guests run without the core's mappings (Meltdown)
     bool safe_absent_entries;   // page-table entries that are not present may not name memory (L1TF)
 };
 

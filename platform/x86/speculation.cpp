@@ -3,6 +3,7 @@
 #include "platform/x86/mitigations.hpp"
 
 #include "core/cpu.hpp"
+#include "core/panic.hpp"
 #include "core/partition.hpp"
 #include "machine/speculation.hpp"
 #include "platform/x86/msr.hpp"
@@ -12,12 +13,20 @@
 
 extern "C" {
 extern const uint64_t verw_patch_begin[], verw_patch_end[];
+extern const char view_patch_begin[], view_patch_end[];
+extern char view_leave_verw[];
 extern char indirect_thunks_begin[], indirect_thunks_end[];
 }
 
 namespace bulkhead {
 
 namespace {
+
+struct ViewPatch {
+    uint64_t place;
+    uint64_t bytes;
+    uint64_t target;
+};
 
 constexpr uint64_t spec_ctrl_ibrs = 1;
 constexpr uint64_t spec_ctrl_ssbd = 4;
@@ -28,17 +37,37 @@ constinit Mitigations chosen{};
 
 // VERW with a selector in memory: the only form that clears the buffers. The operand's displacement is
 // the one that the placeholder, a long NOP, has.
-START_ONLY void patch_verw()
+START_ONLY void patch_verw_at(uint8_t* code)
 {
     constexpr uint8_t nop_opcode = 0x1f;
     constexpr uint8_t verw_opcode = 0x00;
-    constexpr uint8_t verw_rip_relative = 0x25;
-    for (const uint64_t* place = verw_patch_begin; place != verw_patch_end; ++place) {
-        auto* code = reinterpret_cast<uint8_t*>(*place);
-        if (code[1] != nop_opcode)
-            continue;
-        code[1] = verw_opcode;
-        code[2] = verw_rip_relative;
+    constexpr uint8_t verw_rip_relative = 0x2d;     // VERW is 0F 00 /5
+    ASSERT(code[1] == nop_opcode);
+    code[1] = verw_opcode;
+    code[2] = verw_rip_relative;
+}
+
+START_ONLY void patch_verw()
+{
+    patch_verw_at(reinterpret_cast<uint8_t*>(view_leave_verw));
+    for (const uint64_t* place = verw_patch_begin; place != verw_patch_end; ++place)
+        patch_verw_at(reinterpret_cast<uint8_t*>(*place));
+}
+
+// A call in place of each, and a NOP of two bytes behind it where that leaves room.
+START_ONLY void patch_views()
+{
+    constexpr uint8_t call_opcode = 0xe8;
+    constexpr uint8_t nop2[] = {0x66, 0x90};
+    constexpr uint64_t call_bytes = 5;
+    for (const auto* patch = reinterpret_cast<const ViewPatch*>(view_patch_begin);
+         patch != reinterpret_cast<const ViewPatch*>(view_patch_end); ++patch) {
+        ASSERT(patch->bytes == call_bytes || patch->bytes == call_bytes + sizeof(nop2));
+        auto* code = reinterpret_cast<uint8_t*>(patch->place);
+        const auto displacement = static_cast<int32_t>(patch->target - (patch->place + call_bytes));
+        code[0] = call_opcode;
+        memcpy(code + 1, &displacement, sizeof(displacement));
+        memcpy(code + call_bytes, nop2, patch->bytes - call_bytes);
     }
 }
 
@@ -93,6 +122,8 @@ START_ONLY void init_mitigations()
         patch_verw();
     if (!chosen.retpolines)
         patch_thunks();
+    if (chosen.hides_core)
+        patch_views();
 }
 
 const Mitigations& mitigations() { return chosen; }

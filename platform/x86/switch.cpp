@@ -83,6 +83,7 @@ void load_guest(Vcpu& vcpu)
     Cpu& cpu = this_cpu();
     vcpu.partition->memory.running_on.fetch_or(uint64_t{1} << cpu.number.raw(), std::memory_order_seq_cst);
     load_table(vcpu.pv.kernel_mode ? vcpu.pv.kernel_table : vcpu.pv.user_table);
+    choose_view(vcpu);
     x86::load_gdt({gdt_limit, window_of(vcpu)});
     load_ldt(vcpu);
     (void)load_selectors({vcpu.pv.ds, vcpu.pv.es, vcpu.pv.fs, vcpu.pv.gs});

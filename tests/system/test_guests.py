@@ -21,3 +21,18 @@ def conformance(context, guest):
 for path in sorted(glob.glob(os.path.join(REPOSITORY, "tests", "guests", "*.cpp"))):
     name = os.path.basename(path)[:-4]
     test(f"guest {name}", guest=name)(conformance)
+
+
+@test("a CPU that leaks: the conformance guests and a Linux of two vCPUs on tables without the core")
+def leaky(context):
+    partitions = {name: {"type": "pv", "memory": 32, "vcpus": 2, "cpus": "0-1",
+                         "kernel": os.path.join(context.build, "guests", f"{name}.elf")}
+                  for name in ("page_tables", "traps", "user_mode", "smp")}
+    partitions["linux"] = linux(name="linux", memory=128, vcpus=2, cpus="0-1",
+                                run="stress processes copy-on-write shootdown signals userland")
+    with context.start(partitions, cpus=2, memory="512M", cpu="max,-smap,vendor=GenuineIntel") as box:
+        box["core"].expect(r"^against them: on: .*page tables without the core \(Meltdown\), .*\(L1TF\)")
+        for name in partitions:
+            if name != "linux":
+                box[name].expect(rf"^PASS {name}\b", never=[rf"^FAIL {name}"])
+        box["linux"].expect(r"^stress: \d+ passed, 0 failed", never=[r"^stress: failed"])

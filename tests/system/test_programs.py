@@ -236,6 +236,12 @@ def plc_on_xen(context):
         box.terminal.expect(REPORT, r"1200 cycles done, 0 deadlines missed")
 
 
+@test("a program that wants the store is told on Xen that there is none")
+def store_client_on_xen(context):
+    with xen(context, test_program(context, "store_client")["kernel"]) as box:
+        box.terminal.expect(r"no store: ENODEV")
+
+
 @test("the SDK builds a program outside of the tree, as its documentation says")
 def sdk(context):
     with tempfile.TemporaryDirectory() as outside:
@@ -253,12 +259,28 @@ def sdk(context):
             box.attach(1)
             box.send("x")
             box.terminal.expect(r"you typed: x")
+        # The documentation's program with sockets, with the line that it says.
+        with open(os.path.join(REPOSITORY, "docs", "bare-metal.md"), encoding="utf-8") as page:
+            sockets = page.read().split("## Sockets")[1]
+        with open(os.path.join(mine, "program.cpp"), "w", encoding="utf-8") as source:
+            source.write(re.search(r"```cpp\n(.*?)```", sockets, re.S).group(1))
+        with open(os.path.join(mine, "Makefile"), "a", encoding="utf-8") as makefile:
+            makefile.write(re.search(r"^    (program\.debug: .*)$", sockets, re.M).group(1) + "\n")
+        subprocess.run(["make", "-C", mine, f"SDK={folder}"], check=True, stdout=subprocess.DEVNULL)
+        partition = networked(context, "sockets", "10.0.2.40/24", kernel=os.path.join(mine, "program.elf"))
+        with context.start({"mine": partition, "debian": linux(run="ping -c 2 10.0.2.40", vif="bridge=lan0",
+                                                               extra="bh.ip=10.0.2.41/24")},
+                           plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+            box["mine"].expect(r"^network: address 10\.0\.2\.40")
+            box["debian"].expect(r"2 packets transmitted, 2 packets received")
 
 
-def networked(context, name, address, *, cpus="0", vcpus=1, test=True, **config):
+def networked(context, name, address, *, cpus="0", vcpus=1, test=True, kernel=None, **config):
     make = test_program if test else program
-    return make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif="bridge=lan0",
-                config={"network": {"address": address}, **config})
+    mac = f"02:00:00:00:00:{int(address.split('/')[0].split('.')[3]):02x}"
+    partition = make(context, name, cpus=cpus, vcpus=vcpus, store="default", vif=f"mac={mac},bridge=lan0",
+                     config={"network": {"address": address, "ipv6": "slaac"}, **config})
+    return {**partition, "kernel": kernel} if kernel else partition
 
 
 @test("plc publishes its figures to another program, on time, while the switch is killed")
@@ -302,7 +324,8 @@ def linux_and_programs(context):
     commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -c 2 10.0.0.5; ping -s 8000 -c 2 10.0.0.4; "
                 "wget -q -O - http://10.0.0.3/figures.json; wget -q -O - http://10.0.0.3/ | tail -n 1; "
                 "head -c 100M /dev/urandom > /tmp/file; md5sum < /tmp/file; nc 10.0.0.4 9000 < /tmp/file | md5sum; "
-                "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://10.0.0.3/ && echo page $i; done")
+                "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://10.0.0.3/ && echo page $i; done; "
+                "ping6 -c 3 fe80::ff:fe00:4%eth0")
     partitions = {
         "plc": networked(context, "plc", "10.0.0.3/24", cpus="0-1", vcpus=2, test=False),
         "echo": networked(context, "net_client", "10.0.0.4/24"),
@@ -315,4 +338,4 @@ def linux_and_programs(context):
         box["debian"].expect(r'^{"name":"plc","cycle":\d+', r"</html>")
         sent = box["debian"].expect(r"^([0-9a-f]{32})\s").group(1)
         box["debian"].expect(rf"^{sent}\s")
-        box["debian"].expect(r"^page 10\s", r"bh.run ended with status 0")
+        box["debian"].expect(r"^page 10\s", r"3 packets transmitted, 3 packets received", r"bh.run ended with status 0")

@@ -14,6 +14,9 @@ inline constexpr unsigned core_slot_count = 16;
 
 // The entries 256 to 271 of every top-level table that a CPU may load. Constant once core_main() runs.
 [[nodiscard]] std::span<const uint64_t, core_slot_count> core_slots();
+// The core's entry that maps a page, and the one above for a whole GiB. Start-up only.
+[[nodiscard]] uint64_t core_entry(uint64_t address);
+[[nodiscard]] uint64_t core_directory(uint64_t address);
 // The core's own top level, without any guest.
 [[nodiscard]] Mfn core_table();
 

@@ -891,6 +891,7 @@ TEST_GROUP(Services) {
         client.store_domain = store_id;
         client.store_port = 2;
         client.store_remote_port = 8;
+        client.services = 1;
         client.pv.store_pfn = 9;
         plan::Partition& plan = box.plan(2);
         plan.type = plan::PartitionType::service;
@@ -980,6 +981,24 @@ TEST(Services, a_restarted_service_gets_its_ends_back_and_its_clients_go_on)
     LONGS_EQUAL(1, box.partition(0).generation);
     CHECK(store().memory.region_kept);
     LONGS_EQUAL(2, client(2).generation);
+}
+
+TEST(Services, crashes_restart_the_clients_of_the_service_at_fault_alone)
+{
+    // p1 has cards on the networks of a switch; nobody but p0 has the store.
+    box.plan(1).services = 2;
+    box.start();
+    crash_store();
+    crash_store();
+    crash_store();
+    LONGS_EQUAL(2, box.partition(0).generation);
+    LONGS_EQUAL(1, box.partition(1).generation);
+    box.plan(1).services = 3;
+    crash_store();
+    crash_store();
+    crash_store();
+    LONGS_EQUAL(3, box.partition(0).generation);
+    LONGS_EQUAL(2, box.partition(1).generation);
 }
 
 TEST(Services, three_crashes_in_ten_seconds_give_up_the_region_and_restart_the_clients)

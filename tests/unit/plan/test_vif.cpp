@@ -15,7 +15,7 @@ TEST_GROUP(Vif) {};
 
 TEST(Vif, a_full_line_is_understood)
 {
-    const auto vif = parse_vif("mac=00:16:3e:27:95:c0, bridge=lan0,rate=10Mb/s,vlan=10,mtu=9000,ip=10.0.0.2,vifname=eth,isolated=1");
+    const auto vif = parse_vif("mac=00:16:3e:27:95:c0, bridge=lan0,rate=10Mb/s,vlan=10,mtu=9000,ip=10.0.0.2,vifname=eth,isolated=1,storm=1000/s");
     CHECK(vif.has_value());
     STRCMP_EQUAL("00:16:3e:27:95:c0", mac_text(*vif->mac).c_str());
     STRCMP_EQUAL("lan0", vif->bridge.c_str());
@@ -25,6 +25,8 @@ TEST(Vif, a_full_line_is_understood)
     LONGS_EQUAL(9000, *vif->mtu);
     STRCMP_EQUAL("10.0.0.2", vif->ip.c_str());
     CHECK(vif->isolated);
+    LONGS_EQUAL(1000, *vif->storm);
+    LONGS_EQUAL(7, *parse_vif("storm=7")->storm);
     CHECK(vif->without_effect.empty());
 }
 
@@ -49,7 +51,7 @@ TEST(Vif, wrong_lines_are_refused)
     for (const auto* line : {"mac", "mac=00:16:3e:27:95", "mac=00:16:3e:27:95:zz", "mac=01:16:3e:27:95:c0",
                              "mac=00:00:00:00:00:00", "mac=0:16:3e:27:95:c0", "bridge=a,bridge=b", "rate=fast", "vlan=0",
                              "vlan=4095", "mtu=67", "type=ioemu", "backend=net", "ip=10.0.0.256", "ip=10.0.0", ",",
-                             "isolated=2", "ip=0x1.0.0.1"})
+                             "isolated=2", "storm=0", "storm=1000001", "storm=5/m", "ip=0x1.0.0.1"})
         CHECK_FALSE(parse_vif(line));
 }
 

@@ -297,6 +297,20 @@ TEST(PageTable, EntriesThatAreAbsentKeepWhatTheGuestWrote)
     LONGS_EQUAL(1, two.a().memory.counters.unsafe_absent);
 }
 
+TEST(PageTable, AChangeOfATopLevelEntryRenewsTheCopiesOfTheTable)
+{
+    write_small_tree(two);
+    LONGS_EQUAL(0, pin(0));
+    const uint64_t before = machine::views_renewed;
+    LONGS_EQUAL(0, set(0, 255, pte::make(two.fa(1), rw)));
+    LONGS_EQUAL(before + 1, machine::views_renewed);
+    LONGS_EQUAL(0, set(3, 51, 0));
+    LONGS_EQUAL(0, set(1, 51, 0));
+    LONGS_EQUAL(before + 1, machine::views_renewed);
+    LONGS_EQUAL(0, set(0, 255, 0));
+    LONGS_EQUAL(before + 2, machine::views_renewed);
+}
+
 TEST(PageTable, AnAbsentEntryThatNamesMemoryIsRefusedWhereItLeaks)
 {
     write_small_tree(two);

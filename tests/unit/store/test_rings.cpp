@@ -332,6 +332,68 @@ TEST(Lives, remake_planned_nodes_elsewhere)
     SAYS("ENOENT", box.read(0, "/backend/vif/1/state"));
 }
 
+TEST(Lives, of_a_service_leave_its_nodes_alone)
+{
+    box.plans[2].flags = STORE_CLIENT_KEEPS_NODES;
+    const std::string nodes = "\0n0,r3\0\0backend\0n3\0\0backend/vif\0n3,r1\0\0backend/vif/state\0n3,r1\0001\0"s;
+    box.plans[2].nodes = nodes;
+    std::memset(box.memory(), 0, StoreBox::default_bytes);
+    box.start();
+    SAYS("1", box.read(2, "backend/vif/state"));
+    SAYS("", box.write(2, "backend/vif/state", "4"));
+    SAYS("", box.write(2, "backend/vif/feature-sg", "1"));
+    SAYS("", box.watch(2, "/local/domain/1/data", "t"));
+    SAYS("", box.watch(0, "/local/domain/3/backend/vif/state", "b"));
+    const uint32_t id = box.begin(2);
+    SAYS("", box.write(2, "backend/left", "behind", id));
+    box.guests[0]->take_events();
+
+    box.server->end_life(2);
+    LONGS_EQUAL(STORE_CLIENT_ABSENT, box.region->client(2).state);
+    LONGS_EQUAL(0, box.region->client(2).watch_count);
+    LONGS_EQUAL(0, box.region->client(2).transaction_count);
+    SAYS("4", box.read(0, "/local/domain/3/backend/vif/state"));
+    box.guests[2] = std::make_unique<FakeClient>();
+    box.server->begin_life(2, 2, &box.guests[2]->ring);
+    SAYS("4", box.read(2, "backend/vif/state"));
+    SAYS("1", box.read(0, "/local/domain/3/backend/vif/feature-sg"));
+    SAYS("ENOENT", box.read(2, "backend/left"));
+    box.settle();
+    LONGS_EQUAL(0, box.guests[0]->take_events().size());
+    // The next life of the store too.
+    box.lives[2] = 3;
+    box.guests[2] = std::make_unique<FakeClient>();
+    box.start();
+    SAYS("4", box.read(2, "backend/vif/state"));
+}
+
+TEST(Lives, get_the_nodes_of_their_devices_once_when_the_back_end_is_there)
+{
+    const std::string devices = "device/vif\0n0,r1\0\0device/vif/0\0n1,r3\0\0device/vif/0/state\0n1,r3\0001\0"s;
+    box.plans[0].devices = devices;
+    SAYS("ENOENT", box.read(0, "device/vif/0/state"));
+    SAYS("", box.watch(0, "device", "d"));
+    box.guests[0]->take_events();
+    box.server->make_devices(0);
+    box.settle();
+    CHECK(!box.guests[0]->take_events().empty());
+    SAYS("1", box.read(2, "/local/domain/1/device/vif/0/state"));
+    SAYS("", box.write(0, "device/vif/0/state", "4"));
+    box.server->make_devices(0);
+    SAYS("4", box.read(0, "device/vif/0/state"));
+    // Half of them, as a store that ended in between leaves them.
+    SAYS("", box.ask(0, XS_RM, "device/vif/0/state\0"s).error());
+    box.server->make_devices(0);
+    SAYS("1", box.read(0, "device/vif/0/state"));
+    box.server->make_devices(1);
+    SAYS("ENOENT", box.read(1, "device"));
+    // They end with the life.
+    box.server->end_life(0);
+    box.guests[0] = std::make_unique<FakeClient>();
+    box.server->begin_life(0, 2, &box.guests[0]->ring);
+    SAYS("ENOENT", box.read(0, "device/vif/0/state"));
+}
+
 TEST(Lives, with_a_malformed_plan_say_so_and_go_on)
 {
     for (const std::string& nodes : {"unfinished"s, "data\0x1\0\0"s, "a//b\0n1\0\0"s, "data\0\0\0"s, "@strange\0n0\0\0"s}) {
