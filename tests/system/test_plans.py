@@ -3,6 +3,8 @@
 
 import os
 import shutil
+import socket
+import urllib.request
 
 import plans
 from box import Failed
@@ -44,7 +46,10 @@ def gateway(context):
     for word in ("gateway", "256", "vmlinuz", "console"):
         if word not in text:
             raise Failed(f"map.txt does not mention {word}")
-    with context.box(image, cpus=2, memory="1G", extra=["-netdev", "user,id=net0", "-device", "e1000e,netdev=net0"]) as box:
+    pages = {host: free_port() for host in ("10.0.2.15", "10.0.2.30")}
+    forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-{host}:80" for host, port in pages.items())
+    card = ["-netdev", f"user,id=net0{forwards}", "-device", "virtio-net-pci,netdev=net0"]
+    with context.box(image, cpus=2, memory="1G", extra=card) as box:
         box["gateway"].expect(r"^bulkhead-ramdisk: ready kernel=\S+ cpus=2")
 
 
@@ -114,6 +119,12 @@ def truncated(context):
         raise Failed(f"status {status}: {output.strip()}")
 
 
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 @test("the default plan builds by make image")
 def default_plan(context):
     path = os.path.join(plans.REPOSITORY, "configs", "edge-demo", "edge-demo.dts")
@@ -122,7 +133,10 @@ def default_plan(context):
         text = file.read().replace("../../build/pvdrivers", os.path.join(context.build, "pvdrivers"))
         text = text.replace("../../build", plans.SHARED)
     image = plans.image(context.build, text, context.folder)
-    with context.box(image, cpus=2, memory="1G", extra=["-netdev", "user,id=net0", "-device", "e1000e,netdev=net0"]) as box:
+    pages = {host: free_port() for host in ("10.0.2.15", "10.0.2.30")}
+    forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-{host}:80" for host, port in pages.items())
+    card = ["-netdev", f"user,id=net0{forwards}", "-device", "virtio-net-pci,netdev=net0"]
+    with context.box(image, cpus=2, memory="1G", extra=card) as box:
         box["gateway"].expect(r"^bulkhead-ramdisk: ready .*name=gateway")
         box["control"].expect(r"^bulkhead-ramdisk: ready .*name=control")
         box["plc"].expect(r"^process image in shared memory", r"^cycle \d+: ", r"^network: address 10\.0\.2\.30")
@@ -134,4 +148,9 @@ def default_plan(context):
         box.send("wget -q -O - http://10.0.2.30/figures.json\r")
         box.terminal.expect(r'"name":"plc","cycle":\d+')
         box.key("0")
+        # From outside, through the box's own card.
+        for host, port in pages.items():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as page:
+                if b"</html>" not in page.read():
+                    raise Failed(f"the page of {host} is not whole")
         box.power_off()
