@@ -61,6 +61,13 @@ private:
     }
 
     static uint64_t state_of(Mfn frame) { return frame::entry_of(frame).state.load(std::memory_order_relaxed); }
+    // Held by the core like shared_info, and yet of the guest's own memory; in a row.
+    [[nodiscard]] bool is_for_devices(Mfn frame) const
+    {
+        const plan::Partition& plan = *partition_.plan;
+        const Mfn first = initial_frame(memory_, Pfn(plan.dma_pfn));
+        return frame >= first && frame - first < plan.dma_frames;
+    }
     [[nodiscard]] bool is_own(Mfn frame) const { return frame::find(frame, partition_.id) != nullptr; }
 
     // The core's typed reference, of no type on what the owner may only read.
@@ -142,7 +149,7 @@ private:
         if ((state & frame::given) == 0)
             return;
         const FrameType type = frame::type_of(state);
-        given_ += (state & frame::core_held) == 0;
+        given_ += (state & frame::core_held) == 0 || is_for_devices(frame);
         require((state & frame::turning) == 0, frame, "a frame was left turning");
         if ((state & frame::core_held) != 0)
             count_core_reference(frame);

@@ -167,6 +167,27 @@ TEST(PvLayout, a_kernel_in_the_hypervisors_range_or_at_the_very_top_is_refused)
     CHECK_FALSE(lay_out_pv(kernel, {0, 64 * mib_frames, false}));
 }
 
+TEST(PvLayout, a_services_mapping_ends_where_its_special_frames_begin)
+{
+    const Kernel kernel = plain();
+    const auto whole = lay_out_pv(kernel, {0, 4 * mib_frames, false})->start;
+    uint64_t limited = 0;
+    // The ABI's 512 KiB stay, or the layout is as without the limit and does not fit.
+    for (uint64_t limit = 0; limit <= whole.mapped_end_pfn; ++limit) {
+        const auto layout = lay_out_pv(kernel, {0, 4 * mib_frames, false, limit}).value();
+        const bool fits = layout.start.mapped_end_pfn == limit;
+        CHECK(fits || layout.start.mapped_end_pfn == whole.mapped_end_pfn);
+        CHECK(!fits || layout.start.stack_pfn + 1 + mib_frames / 2 <= limit);
+        CHECK(layout.used_frames == layout.start.mapped_end_pfn);
+        CHECK(fits || limited == 0);
+        limited += fits ? 1 : 0;
+    }
+    CHECK(limited > whole.mapped_end_pfn - mib_frames);
+    for (const uint64_t limit : {whole.mapped_end_pfn + 1, bulkhead::plan::no_pfn})
+        UNSIGNED_LONGLONGS_EQUAL(whole.mapped_end_pfn,
+                                 lay_out_pv(kernel, {0, 4 * mib_frames, false, limit})->start.mapped_end_pfn);
+}
+
 TEST(PvLayout, the_least_memory_is_the_least_that_holds_its_own_list)
 {
     for (const uint64_t ramdisk : {uint64_t{0}, uint64_t{10} << 20}) {

@@ -487,6 +487,29 @@ TEST(StartOfDay, APersistentRegionIsClearedOnceAndThenLeftAlone)
         UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(pfn))[7]);
 }
 
+TEST(StartOfDay, FramesForDevicesAreWritableForEverInEachLife)
+{
+    const uint64_t first = given_each - 30;
+    two.plans[0].dma_pfn = first;
+    two.plans[0].dma_frames = 10;
+    two.plans[0].persistent_pfn = given_each - 20;
+    two.plans[0].persistent_frames = 20;
+    for (int life = 0; life < 2; ++life) {
+        built();
+        for (uint64_t pfn = first - 3; pfn < given_each; ++pfn) {
+            const bool for_devices = pfn >= first && pfn < first + 10;
+            UNSIGNED_LONGLONGS_EQUAL(for_devices ? frame::shared_state : frame::given, state_of(two.fa(pfn)));
+            UNSIGNED_LONGLONGS_EQUAL(pfn, machine::machine_to_phys()[two.fa(pfn).raw()]);
+        }
+        // Mapped and unmapped, they stay what they are; what a device wrote is gone in the next life.
+        CHECK_TRUE(get_writable_frame(two.fa(first), two.a().id).has_value());
+        put_writable_frame(two.fa(first));
+        UNSIGNED_LONGLONGS_EQUAL(frame::shared_state, state_of(two.fa(first)));
+        UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(first))[7]);
+        words(two.fa(first))[7] = 1;
+    }
+}
+
 TEST(StartOfDay, AReadOnlySharedFrameStaysSoInTheNextLife)
 {
     const Mfn shared = new_frame();
