@@ -408,7 +408,8 @@ conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS)
 # --- Benchmarks ---------------------------------------------------------------
 # They measure what ships; they are no part of `make test`.
 
-BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so $(B)/bench/shares.so $(PVDRIVERS_ELFS)
+BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so $(B)/bench/boot_time.so $(B)/bench/shares.so \
+            $(PVDRIVERS_ELFS) $(LOADERS) $(B)/host/bulkhead-image
 
 $(B)/bench/%.so: tests/bench/plugin/%.cpp Makefile
 	@mkdir -p $(@D)

@@ -40,6 +40,10 @@ class Runs:
         return Box(image, log=os.path.join(self.logs, f"{name}.log"), cpus=1, memory=memory, cpu=cpu,
                    extra=[*EXACT, *extra])
 
+    def boot_box(self, name, image, extra, **options):
+        return Box(image, log=os.path.join(self.logs, f"{name.lower().replace(' ', '-')}.log"), cpus=1,
+                   **{"memory": "256M", "cpu": USUAL_CPU, **options}, extra=[*EXACT, *extra])
+
     def on_bulkhead(self, guest, *, cpu=USUAL_CPU, name=None):
         """What the guest prints as the only partition: {name: number}."""
         name = name or guest

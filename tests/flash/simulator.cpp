@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <netinet/tcp.h>
+#include <set>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@ struct Options {
     size_t bytes = 16 << 20;
     uint32_t idcode = 0x13631093;
     uint64_t unplug_after = ~uint64_t{0};       // changes of the chip
+    std::set<uint64_t> keep_at;                 // what the chip holds after so many changes goes to CONTENT.N
     Faults faults;
 };
 
@@ -46,6 +48,8 @@ Options read_options(int count, char** words)
             options.faults.protect = number != 0;
         else if (name == "--stuck-at")
             options.faults.stuck_at = number;
+        else if (name == "--keep-at")
+            options.keep_at.insert(number);
         else if (name == "--unplug-after")
             options.unplug_after = number;
         else
@@ -62,9 +66,9 @@ std::vector<uint8_t> load(const Options& options)
     return content;
 }
 
-void store(const Options& options, const std::vector<uint8_t>& content)
+void store(const std::string& path, const std::vector<uint8_t>& content)
 {
-    std::ofstream file(options.content, std::ios::binary | std::ios::trunc);
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
 }
 
@@ -88,8 +92,9 @@ int wait_for_connection()
 }
 
 // Source: OpenOCD, doc/manual/jtag/drivers/remote_bitbang.txt.
-void serve(int connection, Tap& tap, const NorChip& chip, uint64_t unplug_after)
+void serve(int connection, Tap& tap, const NorChip& chip, const Options& options, const std::vector<uint8_t>& content)
 {
+    uint64_t changes = 0;
     std::array<char, 65536> in;
     std::string out;
     bool clock = false;
@@ -112,7 +117,12 @@ void serve(int connection, Tap& tap, const NorChip& chip, uint64_t unplug_after)
             } else if (letter == 'Q') {
                 return;
             }
-            if (chip.changes() > unplug_after)
+            if (chip.changes() == changes)
+                continue;
+            changes = chip.changes();
+            if (options.keep_at.contains(changes))
+                store(options.content + "." + std::to_string(changes), content);
+            if (changes > options.unplug_after)
                 return;         // the cable is out
         }
         if (!out.empty() && write(connection, out.data(), out.size()) != static_cast<ssize_t>(out.size()))
@@ -130,8 +140,8 @@ int main(int count, char** words)
     NorChip chip(content, options.faults);
     Tap tap(chip, options.idcode);
     const int connection = wait_for_connection();
-    serve(connection, tap, chip, options.unplug_after);
+    serve(connection, tap, chip, options, content);
     close(connection);
-    store(options, content);
+    store(options.content, content);
     return 0;
 }

@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The store, used by Debian's own tools and kernel, and killed under them."""
 
+import os
+import random
+import time
+
 from box import Failed
 from plans import linux
 from suite import test
 
+# A guest's second is 31 million instructions: the time after which crashes are forgotten passes fast.
+HASTY = ["-icount", "shift=5,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
+# Three crashes in ten seconds would mean that the region is to blame, eleven in a minute that it is hopeless.
+PACE_MS = 6200
 READY = r"^bulkhead-ramdisk: ready"
 
 
@@ -63,3 +71,29 @@ def killed(context):
                 raise Failed(f"{name} noticed")
         box.monitor()
         box.command("parts", r"1  one\s+running\s+1\s+\d\s+96 MiB\s+1\s")
+
+
+def killed_anywhere(context, kills, seed):
+    """A program keeps the store busy and checks all that it gets; the store is killed wherever it is."""
+    chance = random.Random(seed)
+    worker = {"type": "pv", "memory": 8, "vcpus": 1, "cpus": "0", "store": "default",
+              "kernel": os.path.join(context.build, "tests", "programs", "store_worker.elf")}
+    progress = r"^\d+ rounds, (\d+) ms"
+    with context.start({"worker": worker}, memory="128M", cpus=1, extra=HASTY) as box:
+        def wait_until_ms(least):
+            while int(box["worker"].expect(progress, never=[r"^FAIL"]).group(1)) < least:
+                pass
+        for life in range(2, kills + 2):
+            wait_until_ms((life - 1) * PACE_MS)
+            time.sleep(chance.uniform(0, 0.02))
+            box.monitor()
+            box.command("part store kill", r"store: ")
+            box.key("0")
+            box["core"].expect(rf"store: runs \(life {life}\b", never=[r"the region is made anew", r"^worker: (?!runs \(life 1)"])
+        wait_until_ms((kills + 1) * PACE_MS)
+        box.monitor()
+        box.command("parts", r"1  worker\s+running\s+1\s")
+
+
+test("a store that is killed at any instruction loses nothing", kills=5, seed=1)(killed_anywhere)
+test("a store that is killed at any of 150 instructions loses nothing", full=True, kills=150, seed=2)(killed_anywhere)
