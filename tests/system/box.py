@@ -231,7 +231,7 @@ class Box:
         self.send("poweroff\r")
         self.expect_end()
 
-    def qmp(self, name, **arguments):
+    def qmp(self, name, /, **arguments):
         """One command to QEMU itself."""
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(30)
