@@ -116,7 +116,7 @@ void silence_devices(Partition& partition)
         if (device.function->msi != 0)
             msi_disable(*device.function);
         if (device.function->msix != 0)
-            msix_enable(*device.function, false);
+            msix_mask_all(*device.function);
     }
 }
 

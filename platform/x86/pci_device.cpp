@@ -227,6 +227,13 @@ void msix_enable(const PciFunction& function, bool on)
     pci_write16(function.address, control_at, on ? rest | msix_enabled : rest);
 }
 
+void msix_mask_all(const PciFunction& function)
+{
+    const auto control_at = static_cast<uint16_t>(function.msix + 2);
+    pci_write16(function.address, control_at,
+                static_cast<uint16_t>(read16(function.address, control_at) | msix_all_masked));
+}
+
 void msix_write(volatile void* table, unsigned entry, InterruptMessage message)
 {
     const size_t at = size_t{entry} * msix_entry_bytes;

@@ -54,6 +54,9 @@ void msi_enable(const PciFunction& function, const PciDeviceFacts& facts, Interr
 void msi_disable(const PciFunction& function);
 // MSI-X: the capability as a whole; entries are masked one by one in the table, a device window.
 void msix_enable(const PciFunction& function, bool on);
+// Silent, but still MSI-X: a card that loses it while it works may take to its interrupt line (and QEMU's
+// 82574L ends QEMU). msix_enable() undoes it.
+void msix_mask_all(const PciFunction& function);
 void msix_write(volatile void* table, unsigned entry, InterruptMessage message);
 void msix_mask(volatile void* table, unsigned entry);
 
