@@ -19,11 +19,11 @@ void show(uint32_t& position, uint32_t value) { std::atomic_ref(position).store(
 // The errnos that a store answers with, by name.
 Errno errno_of(std::string_view name)
 {
-    constexpr std::array known{XEN_EINVAL, XEN_EACCES,    XEN_EEXIST, XEN_EISDIR, XEN_ENOENT, XEN_ENOMEM,
+    constexpr std::array answers{XEN_EINVAL, XEN_EACCES,    XEN_EEXIST, XEN_EISDIR, XEN_ENOENT, XEN_ENOMEM,
                                XEN_ENOSPC, XEN_EIO,       XEN_ENOTEMPTY, XEN_ENOSYS, XEN_EROFS, XEN_EBUSY,
                                XEN_EAGAIN, XEN_EISCONN,   XEN_E2BIG,  XEN_EPERM};
     name = name.substr(0, name.find('\0'));
-    for (const Errno error : known)
+    for (const Errno error : answers)
         if (name == name_of(error))
             return error;
     return XEN_EINVAL;
