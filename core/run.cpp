@@ -13,6 +13,7 @@
 #include "core/schedule.hpp"
 #include "core/trace.hpp"
 #include "core/vcpu_time.hpp"
+#include "machine/copy.hpp"
 #include "machine/guest_view.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/speculation.hpp"
@@ -67,7 +68,7 @@ void leave_current(Cpu& cpu, const GuestFrame& frame)
     if (vcpu == nullptr)
         return;
     trace(TraceEvent::vcpu_leave, trace_name(*vcpu));
-    vcpu->registers = frame;
+    machine::copy_bytes(&vcpu->registers, &frame, sizeof(frame));
     cpu.current = nullptr;
     runstate_switch_out(*vcpu);
 }
@@ -97,7 +98,7 @@ void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
         load(next);
         let_go(cpu, former, &next);
     }
-    frame = next.registers;
+    machine::copy_bytes(&frame, &next.registers, sizeof(frame));
     cpu.current = &next;
     trace(TraceEvent::vcpu_enter, trace_name(next));
     runstate_switch_in(next);

@@ -119,7 +119,8 @@ void charge(ScheduleCpu& schedule, Nanoseconds now)
 struct Choice {
     Vcpu* vcpu;          // null: idle
     bool contended;      // by an equal
-    bool others_wait;    // somebody is held and has a timer
+    uint32_t waiting;    // how many are held and have a timer
+    Vcpu* waiter;        // the last of them
     bool due;            // somebody's timer is due: fire it and look again
 };
 
@@ -136,7 +137,10 @@ Choice choose(ScheduleCpu& schedule, Nanoseconds now)
         // Pairs with the waker: it clears the hold before it looks at `accepts`.
         if (vcpu->hold.load(std::memory_order_seq_cst) != 0) {
             entity.rank = 0;
-            best.others_wait |= entity.next_event != never;
+            if (entity.next_event != never) {
+                ++best.waiting;
+                best.waiter = vcpu;
+            }
             continue;
         }
         if (entity.rank == 0) [[unlikely]]
@@ -155,19 +159,32 @@ Choice choose(ScheduleCpu& schedule, Nanoseconds now)
     return best;
 }
 
-// The next event of a vCPU that could then run instead of the chosen one (null: idle).
-[[gnu::noinline]] Nanoseconds event_of_others(const ScheduleCpu& schedule, const Vcpu* next_vcpu)
+// Whether a timer of the vCPU could make it run instead of one of that priority.
+bool may_take_over(const ScheduleCpu& schedule, const Vcpu& vcpu, uint32_t priority)
 {
-    const uint32_t least_priority = next_vcpu != nullptr ? next_vcpu->schedule.priority : 0;
+    const uint32_t held = vcpu.hold.load(std::memory_order_relaxed);
+    return vcpu.schedule.priority >= priority && held != 0 && (held & ~hold_waiting) == 0
+        && in_window(vcpu, schedule.open_partition);
+}
+
+[[gnu::noinline]] Nanoseconds earliest_of_others(const ScheduleCpu& schedule, uint32_t priority)
+{
     Nanoseconds next = never;
     for (const Vcpu* vcpu : vcpus_of(schedule)) {
-        if (vcpu->schedule.next_event >= next || vcpu->schedule.priority < least_priority)
-            continue;
-        const uint32_t held = vcpu->hold.load(std::memory_order_relaxed);
-        if (held != 0 && (held & ~hold_waiting) == 0 && in_window(*vcpu, schedule.open_partition))
+        if (vcpu->schedule.next_event < next && may_take_over(schedule, *vcpu, priority))
             next = vcpu->schedule.next_event;
     }
     return next;
+}
+
+// The next event of a vCPU that could then run instead of the chosen one, whose priority it is (0: idle).
+Nanoseconds event_of_others(const ScheduleCpu& schedule, const Choice& choice, uint32_t priority)
+{
+    if (choice.waiting == 0)
+        return never;
+    if (choice.waiting > 1)
+        return earliest_of_others(schedule, priority);
+    return may_take_over(schedule, *choice.waiter, priority) ? choice.waiter->schedule.next_event : never;
 }
 
 // Somebody held the vCPU after it was chosen and before he could see that it was. If he waits for the
@@ -225,8 +242,8 @@ void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds
     schedule.contended = choice.contended;
     schedule.decided_at = now;
     schedule.decide_by = next_decision(schedule, choice, now);
-    schedule.others_event = choice.others_wait ? event_of_others(schedule, choice.vcpu) : never;
     const uint32_t priority = choice.vcpu != nullptr ? choice.vcpu->schedule.priority : 0;
+    schedule.others_event = event_of_others(schedule, choice, priority);
     schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
     program_timer(schedule);
 }

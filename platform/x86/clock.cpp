@@ -31,9 +31,6 @@ struct Sample {
 
 constinit ReferenceClock reference{};
 constinit Sample first_sample{};
-// Two, so that a reader on another CPU never sees half of a refinement.
-constinit std::array<ClockScale, 2> scales{};
-constinit std::atomic<uint32_t> current_scale{0};
 constinit uint64_t hz{0};
 constinit uint64_t apic_hz{0};
 // Nanoseconds since 1970 when the clock showed 0; 0: not known.
@@ -65,16 +62,15 @@ uint64_t elapsed_femtoseconds(const Sample& to)
     return reference.elapsed(first_sample.reference, to.reference) * reference.femtoseconds();
 }
 
-// Acquire pairs with the release in publish().
-const ClockScale& current() { return scales[current_scale.load(std::memory_order_acquire)]; }
+const ClockScale& current() { return machine::clock_scale(); }
 
 clock_math::Rate rate_in(const ClockScale& scale) { return {scale.multiplier, scale.shift}; }
 
 void publish(const ClockScale& scale)
 {
-    const uint32_t next = current_scale.load(std::memory_order_relaxed) ^ 1;
-    scales[next] = scale;
-    current_scale.store(next, std::memory_order_release);
+    const uint32_t next = machine::current_clock_scale.load(std::memory_order_relaxed) ^ 1;
+    machine::clock_scales[next] = scale;
+    machine::current_clock_scale.store(next, std::memory_order_release);
 }
 
 void set_rate(ClockScale& scale, uint64_t new_hz)
@@ -177,16 +173,13 @@ void refine_clock_once()
 
 namespace machine {
 
-Nanoseconds to_time(TscTicks ticks)
-{
-    const ClockScale& scale = current();
-    // Ticks may have been read just before the rate was refined.
-    if (ticks < scale.tsc_base) [[unlikely]]
-        return scale.time_base - clock_math::nanoseconds_for(scale.tsc_base - ticks, rate_in(scale));
-    return scale.time_base + clock_math::nanoseconds_for(ticks - scale.tsc_base, rate_in(scale));
-}
+constinit std::array<ClockScale, 2> clock_scales{};
+constinit std::atomic<uint32_t> current_clock_scale{0};
 
-Nanoseconds now() { return to_time(read_tsc()); }
+Nanoseconds time_before(const ClockScale& scale, TscTicks ticks)
+{
+    return scale.time_base - clock_math::nanoseconds_for(scale.tsc_base - ticks, rate_in(scale));
+}
 
 TscTicks to_ticks(Nanoseconds time)
 {
@@ -196,7 +189,6 @@ TscTicks to_ticks(Nanoseconds time)
     return scale.tsc_base + clock_math::ticks_for(time - scale.time_base, rate_in(scale));
 }
 
-const ClockScale& clock_scale() { return current(); }
 uint64_t tsc_hz() { return hz; }
 WallClock wall_clock_base()
 {

@@ -2,6 +2,8 @@
 // See machine/control.hpp. Own CPU, interrupts off.
 #include "machine/control.hpp"
 
+#include "core/cpu.hpp"
+#include "machine/this_cpu.hpp"
 #include "platform/x86/cpuid.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/instructions.hpp"
@@ -25,10 +27,12 @@ void set_time_stamp_disable(bool on)
     const uint64_t new_cr4 = on ? old_cr4 | cr4_tsd : old_cr4 & ~cr4_tsd;
     if (new_cr4 != old_cr4)
         x86::write_cr4(new_cr4);
+    this_cpu().machine.time_stamp_disabled = on;
 }
 
 void write_tsc_aux(uint64_t value)
 {
+    this_cpu().machine.tsc_aux = value;
     if (features().rdtscp)
         write_msr(Msr::IA32_TSC_AUX, value);
 }

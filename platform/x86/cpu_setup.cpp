@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "platform/x86/cpu_setup.hpp"
 
+#include "machine/control.hpp"
 #include "machine/core_space.hpp"
 #include "machine/memory.hpp"
 #include "platform/x86/features.hpp"
@@ -208,6 +209,7 @@ void set_up_this_cpu(Cpu& cpu)
     x86::write_cr4(cr4_value());
     set_model_specific_registers(block);
     set_up_mitigations();
+    machine::write_tsc_aux(0);
     cpu.machine.spec_ctrl = mitigations().intel_ibrs ? 1 : 0;
     write_msr(Msr::IA32_FS_BASE, 0);
     write_msr(Msr::IA32_GS_BASE, 0);

@@ -7,8 +7,8 @@
 #define CPU_IDLE_CR3      136   // Cpu::machine.idle_cr3
 #define CPU_CORE_CR3      152   // Cpu::machine.core_cr3
 #define CPU_GUEST_CR3     160   // Cpu::machine.guest_cr3
-#define CPU_CURRENT       256   // Cpu::current
-#define CPU_WORK          264   // Cpu::work
+#define CPU_CURRENT       320   // Cpu::current
+#define CPU_WORK          328   // Cpu::work
 
 #define VCPU_INFO         184   // Vcpu::info
 #define VCPU_KERNEL_MODE  192   // Vcpu::pv.kernel_mode

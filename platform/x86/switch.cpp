@@ -3,6 +3,7 @@
 #include "machine/switch.hpp"
 
 #include "core/partition.hpp"
+#include "core/pv/control_bits.hpp"
 #include "core/pv/emulate.hpp"
 #include "machine/clock.hpp"
 #include "machine/fpu.hpp"
@@ -86,14 +87,19 @@ void load_guest(Vcpu& vcpu)
     choose_view(vcpu);
     x86::load_gdt({gdt_limit, window_of(vcpu)});
     load_ldt(vcpu);
-    (void)load_selectors({vcpu.pv.ds, vcpu.pv.es, vcpu.pv.fs, vcpu.pv.gs});
+    // Kernels of 64 bits leave them null for nearly everything that they run.
+    const Selectors now = read_selectors();
+    if ((now.ds | now.es | now.fs | now.gs | vcpu.pv.ds | vcpu.pv.es | vcpu.pv.fs | vcpu.pv.gs) != 0) [[unlikely]]
+        (void)load_selectors({vcpu.pv.ds, vcpu.pv.es, vcpu.pv.fs, vcpu.pv.gs});
     write_fs_base(vcpu.pv.fs_base);
     write_gs_base(vcpu.pv.gs_base);
     write_kernel_gs_base(vcpu.pv.gs_base_other);
     restore_fpu(vcpu.fpu_area, vcpu.pv.xcr0);
     if (vcpu.pv.task_switched)
         set_task_switched(true);
-    load_emulated_registers(vcpu);
+    if (vcpu.pv.emulation.tsc_aux != cpu.machine.tsc_aux
+        || ((vcpu.pv.cr4 & cr4::tsd) != 0) != cpu.machine.time_stamp_disabled) [[unlikely]]
+        load_emulated_registers(vcpu);
     if (vcpu.pv.debug_active)
         load_debug_registers(vcpu);
 }

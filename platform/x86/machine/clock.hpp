@@ -19,11 +19,11 @@ struct ClockScale {
 };
 
 [[nodiscard]] inline TscTicks read_tsc();
-[[nodiscard]] Nanoseconds now();
-[[nodiscard]] Nanoseconds to_time(TscTicks ticks);
+[[nodiscard]] inline Nanoseconds now();
+[[nodiscard]] inline Nanoseconds to_time(TscTicks ticks);
 [[nodiscard]] TscTicks to_ticks(Nanoseconds time);
 // Refined once, some seconds after the start: clock_changed() (core/vcpu_time.hpp) is called then.
-[[nodiscard]] const ClockScale& clock_scale();
+[[nodiscard]] inline const ClockScale& clock_scale();
 [[nodiscard]] uint64_t tsc_hz();
 // Seconds and nanoseconds since 1970 (UTC) at system time zero, from the RTC at start.
 struct WallClock {

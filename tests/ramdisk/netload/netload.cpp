@@ -203,7 +203,7 @@ uint16_t checksum(const uint8_t* bytes, size_t size)
     return static_cast<uint16_t>(~sum);
 }
 
-// One echo. False: no answer came within a second.
+// One echo. False: no answer came within the socket's time.
 bool echo_once(int raw, const sockaddr_in& there, uint16_t sequence)
 {
     std::vector<uint8_t> request(sizeof(icmphdr) + 56, 0x2a);
@@ -215,7 +215,7 @@ bool echo_once(int raw, const sockaddr_in& there, uint16_t sequence)
     head.checksum = checksum(request.data(), request.size());
     std::memcpy(request.data(), &head, sizeof(head));
     if (sendto(raw, request.data(), request.size(), 0, generic(there), sizeof(there)) < 0)
-        fail("sendto");
+        return false;               // such as: nobody answers to ARP yet
     for (;;) {
         uint8_t answer[256];
         const ssize_t got = recv(raw, answer, sizeof(answer), 0);
@@ -233,18 +233,21 @@ bool echo_once(int raw, const sockaddr_in& there, uint16_t sequence)
 void echo(const char* host, uint64_t count)
 {
     const int raw = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+    const timeval soon{0, 20'000};
     const timeval second{1, 0};
     const sockaddr_in there = address_of(host, "0");
-    if (raw < 0 || setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)) != 0)
+    if (raw < 0 || setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) != 0)
         fail("socket");
     uint16_t sequence = 0;
     int silent = 0;
     // Until it is there, then as many again to warm up.
     while (!echo_once(raw, there, ++sequence)) {
-        if (++silent == 60)
+        if (++silent == 3000)
             refuse("no answer");
     }
     print("answers_at_tick", ticks());
+    if (setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)) != 0)
+        fail("socket");
     uint64_t lost = 0;
     for (uint64_t i = 0; i < count; ++i)
         lost += echo_once(raw, there, ++sequence) ? 0U : 1U;
