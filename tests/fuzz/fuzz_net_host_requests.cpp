@@ -25,8 +25,16 @@ struct Client {
     static err_t on_received(void* argument, tcp_pcb* pcb, pbuf* data, err_t)
     {
         auto& self = *static_cast<Client*>(argument);
-        if (data == nullptr)
+        if (data == nullptr) {
+            // lwIP frees what waits for late segments when it likes.
+            if (pcb->state == TIME_WAIT) {
+                tcp_arg(pcb, nullptr);
+                tcp_recv(pcb, nullptr);
+                tcp_err(pcb, nullptr);
+                self.pcb = nullptr;
+            }
             return ERR_OK;
+        }
         for (const pbuf* part = data; part != nullptr; part = part->next)
             self.got.append(static_cast<const char*>(part->payload), part->len);
         if (self.reads)

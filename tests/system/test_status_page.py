@@ -28,7 +28,7 @@ def inside(context):
                 "(echo parts; echo log) | nc 10.9.0.254 7777; echo; echo done")
     guests = {"gateway": guest(1, commands), "control": guest(2, "nc -w 5 10.9.0.254 7777 < /dev/null || echo no diagnosis")}
     with context.start(guests, plan={"networks": {"lan0": HOST}}, cpus=1, memory="512M") as box:
-        box["switch"].expect(r"^network lan0: the switch is 10\.9\.0\.254, status page http://10\.9\.0\.254:80/")
+        box["switch"].expect(r"^network lan0: the switch is 10\.9\.0\.254, status page http://10\.9\.0\.254/")
         box["gateway"].expect(READY, r"^2 packets transmitted, 2 packets received", r"^.*</html>",
                               r'^bulkhead_port_up\{network="lan0",port="gateway/0"\} 1',
                               r'^bulkhead_port_up\{network="lan0",port="host"\} 1', r"404 Not Found", r"^refused",

@@ -140,11 +140,14 @@ void Host::say_where(const ip_addr_t& address)
     // lwIP writes capitals; Source: RFC 5952, "Lowercase".
     std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 'a' - 'A') : c; });
     const bool brackets = IP_IS_V6_VAL(address);
+    std::array<char, 8> port{};
+    if (plan_.http != 80)
+        (void)(Text(std::span(port).first(port.size() - 1)) << ':' << plan_.http);
     if (plan_.http == 0)
         print("network %s: the switch is %s\n", network(), text.data());
     else
-        print("network %s: the switch is %s, status page http://%s%s%s:%u/\n", network(), text.data(), brackets ? "[" : "",
-              text.data(), brackets ? "]" : "", plan_.http);
+        print("network %s: the switch is %s, status page http://%s%s%s%s/\n", network(), text.data(), brackets ? "[" : "",
+              text.data(), brackets ? "]" : "", port.data());
 }
 
 void Host::watch_ipv4()

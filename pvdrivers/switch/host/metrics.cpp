@@ -171,7 +171,7 @@ bool counter(const Family& family, const Sources& sources, Cursor&, Text& out)
 constexpr Family families[] = {
     {"bulkhead_info", "gauge", "Which Bulkhead runs here, and its plan.", info},
     {"bulkhead_uptime_seconds", "gauge", "Time since the box was started.", uptime},
-    {"bulkhead_cpu_used_seconds_total", "counter", "Time for which the CPU had nothing to do.", cpu_used},
+    {"bulkhead_cpu_used_seconds_total", "counter", "Time for which virtual CPUs ran on the CPU.", cpu_used},
     {"bulkhead_partition_state", "gauge", "1 for the state that the partition is in, 0 for the others.", states},
     {"bulkhead_partition_vcpus", "gauge", "Virtual CPUs of the partition.", partitions<vcpus>},
     {"bulkhead_partition_memory_bytes", "gauge", "Memory that the partition owns.", partitions<memory>},

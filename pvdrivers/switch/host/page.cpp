@@ -32,13 +32,13 @@ constexpr std::string_view head_begin =
 constexpr std::string_view head_end =
     "h2{font-size:15px;margin:24px 0 8px}h2 small{font-weight:400;color:var(--soft);margin-left:8px}"
     ".card{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
-    "th{font-size:12px;font-weight:600;color:var(--soft);text-align:left}"
+    "th{font-size:12px;font-weight:600;color:var(--soft);text-align:left}th small{display:block;font-weight:400}"
     "th,td{padding:7px 12px;border-bottom:1px solid var(--line);white-space:nowrap}"
     "tbody tr:last-child td{border-bottom:0}.n{text-align:right}td small{color:var(--soft);display:block}"
     ".m{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px}"
     ".s::before{content:\"\";display:inline-block;width:8px;height:8px;border-radius:50%;margin-right:7px;background:var(--soft)}"
     ".good::before{background:var(--good)}.warn::before{background:var(--warn)}.bad::before{background:var(--bad)}"
-    ".why td{padding-top:0;color:var(--bad);font-size:13px;white-space:normal}.no td{border-bottom:0}"
+    ".why td{padding-top:0;color:var(--bad);font-size:13px;white-space:normal}.why span{margin-right:18px}.no td{border-bottom:0}"
     ".bar{display:inline-block;width:72px;height:7px;border-radius:4px;background:var(--bar);overflow:hidden;margin-right:8px}"
     ".bar i{display:block;height:100%;background:var(--a)}"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(290px,1fr));gap:12px;margin-top:12px}"
@@ -142,7 +142,7 @@ void partition_row(const PartitionFigures& partition, uint32_t share, Text& out)
 bool partitions(const Sources& sources, Cursor& cursor, Text& out)
 {
     if (cursor.item == 0)
-        out << "<h2>Partitions<small>CPU in hundredths of one CPU, over the last 3 seconds</small></h2><div class=\"card\"><table>"
+        out << "<h2>Partitions<small>over the last 3 seconds; 100 % is one CPU</small></h2><div class=\"card\"><table>"
                "<thead><tr><th>Name</th><th>State</th><th>CPU</th><th class=\"n w\">CPU time</th><th class=\"n\">Memory</th>"
                "<th class=\"n w\">vCPUs</th><th class=\"n\">Lives</th><th class=\"n\">Crashes</th></tr></thead><tbody>";
     PartitionFigures partition;
@@ -201,7 +201,7 @@ bool reasons(const Sources& sources, const PortFigures& port, Cursor& cursor, Te
     const size_t count = std::min(names.size(), port.counters.size());
     for (; cursor.position < count && out.left() > row_bytes; ++cursor.position)
         if (const uint64_t value = port.counters[cursor.position]; value != 0)
-            out << Html{names[cursor.position].text} << ":&nbsp;" << value << "; ";
+            out << "<span>" << Html{names[cursor.position].text} << ":&nbsp;" << value << "</span> ";
     return cursor.position < count;
 }
 

@@ -175,6 +175,7 @@ private:
         fdt_begin_node(at, "plant");
         fdt_property_string(at, "address", "dhcp");
         fdt_property_string(at, "ipv6", "fd00:1::7/64");
+        fdt_property_u32(at, "http", 8080);
         fdt_property_string(at, "host-name", "edge");
         fdt_end_node(at);
         fdt_end_node(at);

@@ -168,7 +168,7 @@ TEST(host, makes_its_ipv6_address_and_answers_ping6)
     frames::put(advertisement, {0xfd, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
     box.lan.receive(frames::ethernet({0x33, 0x33, 0, 0, 0, 1}, other_mac, 0x86dd, frames::icmp6(router, all_nodes, advertisement)));
     box.run(4000);
-    CHECK(has(printed, "network lan0: the switch is fd00:2::ff:fe00:1, status page http://[fd00:2::ff:fe00:1]:80/\n"));
+    CHECK(has(printed, "network lan0: the switch is fd00:2::ff:fe00:1, status page http://[fd00:2::ff:fe00:1]/\n"));
 
     const frames::Ip6 its{0xfd, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 1};
     frames::Bytes echo{128, 0, 0, 0, 0x12, 0x34, 0, 1};
@@ -191,7 +191,7 @@ TEST(host, says_where_it_is)
     box.run(1100);
     netif_set_ipaddr(&box.lan.interface, &back);
     box.run(1100);
-    CHECK(has(printed, "network lan0: the switch is 10.0.2.15, status page http://10.0.2.15:80/\n"));
+    CHECK(has(printed, "network lan0: the switch is 10.0.2.15, status page http://10.0.2.15/\n"));
 }
 
 // Asks by mDNS and returns what the host answers.
@@ -537,7 +537,7 @@ TEST(host, asks_for_an_address_and_says_when_there_is_none)
     printed.clear();
     server.run(70'000);
     CHECK_EQUAL(lwip_htonl(leased_address), netif_ip4_addr(&box.plant.interface)->addr);
-    CHECK(has(printed, "network plant: the switch is 192.168.1.50, status page http://192.168.1.50:80/\n"));
+    CHECK(has(printed, "network plant: the switch is 192.168.1.50, status page http://192.168.1.50:8080/\n"));
     STRCMP_EQUAL("edge", server.name.c_str());
 }
 
