@@ -101,6 +101,8 @@ void GrantMapping::unmap()
 
 Result<GrantPage> map_grant_page(Domain from, GrantRef ref, Access access)
 {
+    if (hardware_guest != nullptr)
+        return failure(XEN_ENOSYS);
     const uint64_t address = take_window(1);
     if (address == 0)
         return failure(XEN_ENOMEM);
