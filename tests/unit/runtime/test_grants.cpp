@@ -180,11 +180,11 @@ TEST(runtime_grants, mappings_lie_in_a_row_and_end_with_their_object)
 TEST(runtime_grants, a_single_page_is_mapped_until_its_object_ends)
 {
     {
-        auto page = map_grant_page(Domain{2}, GrantRef{50}, Access::writable);
-        CHECK(page.has_value());
+        auto single = map_grant_page(Domain{2}, GrantRef{50}, Access::writable);
+        CHECK(single.has_value());
         CHECK_EQUAL(1u, mapped.size());
-        GrantPage other = std::move(*page);
-        CHECK_FALSE(static_cast<bool>(*page));
+        GrantPage other = std::move(*single);
+        CHECK_FALSE(static_cast<bool>(*single));
         CHECK(reinterpret_cast<uint64_t>(other.data()) == mapped.begin()->second);
         other.unmap();
         CHECK(mapped.empty());
@@ -195,9 +195,9 @@ TEST(runtime_grants, a_single_page_is_mapped_until_its_object_ends)
     }
     CHECK(mapped.empty());
     refused = {50};
-    const auto page = map_grant_page(Domain{2}, GrantRef{50}, Access::writable);
-    CHECK_FALSE(page.has_value());
-    CHECK(page.error() == XEN_ENOENT);
+    const auto single = map_grant_page(Domain{2}, GrantRef{50}, Access::writable);
+    CHECK_FALSE(single.has_value());
+    CHECK(single.error() == XEN_ENOENT);
     CHECK(window_taken.empty());
 }
 
@@ -207,10 +207,10 @@ TEST(runtime_grants, a_hardware_guest_cannot_map_and_is_told)
     hardware_guest = &operations;
     const GrantRef ref{50};
     const auto mapping = map_grants(Domain{2}, {&ref, 1}, Access::writable);
-    const auto page = map_grant_page(Domain{2}, ref, Access::writable);
+    const auto single = map_grant_page(Domain{2}, ref, Access::writable);
     hardware_guest = nullptr;
-    CHECK_FALSE(page.has_value());
-    CHECK(page.error() == XEN_ENOSYS);
+    CHECK_FALSE(single.has_value());
+    CHECK(single.error() == XEN_ENOSYS);
     CHECK_FALSE(mapping.has_value());
     CHECK(mapping.error() == XEN_ENOSYS);
     CHECK(window_taken.empty());
