@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// pci: the functions that the firmware has set up.
+// pci: the functions that the firmware has set up, whose they are, and what watches over them.
+#include "core/devices/devices.hpp"
+#include "core/devices/interrupts.hpp"
 #include "core/monitor/command.hpp"
+#include "platform/x86/iommu.hpp"
 #include "platform/x86/pci.hpp"
 
 namespace bulkhead {
@@ -31,6 +34,40 @@ const char* class_name(uint32_t class_code)
     return "device";
 }
 
+void put_iommu(TextOut& out)
+{
+    const IommuState state = iommu_state();
+    if (state.name == nullptr)
+        out.put("IOMMU: none\n");
+    else if (state.problem != nullptr)
+        out.print("IOMMU: %s, not used: %s\n", state.name, state.problem);
+    else
+        out.print("IOMMU: %s, interrupts %schecked, %u fault%s\n", state.name, state.checks_interrupts ? "" : "NOT ",
+                  state.faults, state.faults == 1 ? "" : "s");
+}
+
+// Those that the plan gives away, one a step.
+bool step_devices(CommandRun& run, TextOut& out)
+{
+    const auto devices = all_devices();
+    if (run.inner == devices.size())
+        return false;
+    const AssignedDevice& device = devices[run.inner++];
+    out.print("device %u of %s: ", unsigned{device.plan->number}, device.owner->name());
+    if (device.function == nullptr) {
+        out.print("missing: %s\n", device.why);
+        return true;
+    }
+    out.print("%02x:%02x.%x, %s, %llu interrupts, %u faults%s\n", pci_bus(device.function->address),
+              pci_device(device.function->address), pci_function(device.function->address),
+              !device.confined   ? "NOT confined"
+              : !device.remapped ? "confined, but for interrupts"
+                                 : "confined",
+              static_cast<unsigned long long>(device_interrupts(device)), device.faults.load(std::memory_order_relaxed),
+              device.cut_off.load(std::memory_order_relaxed) ? ", CUT OFF until its owner restarts" : "");
+    return true;
+}
+
 bool step_pci(CommandRun& run, TextOut& out)
 {
     const auto functions = pci_functions();
@@ -41,7 +78,9 @@ bool step_pci(CommandRun& run, TextOut& out)
     if (run.item == functions.size()) {
         if (pci_truncated())
             out.put("There are more than fit the table.\n");
-        return false;
+        put_iommu(out);
+        run.step = step_devices;
+        return true;
     }
     if (run.item == 0)
         out.put("address  vendor:device  class   interrupts  what\n");

@@ -13,7 +13,7 @@
 #include "platform/x86/start_only.hpp"
 #include "platform/x86/vectors.hpp"
 
-#include "machine/core_space.hpp"
+#include <machine/core_space.hpp>
 #include "platform/x86/instructions.hpp"
 
 #include <algorithm>
@@ -276,7 +276,7 @@ START_ONLY const char* start_amd(const BootInfo& info)
         log("    %u devices may reach %#lx to %#lx, which the firmware reserves for them", shown,
             static_cast<unsigned long>(range.base), static_cast<unsigned long>(range.base + range.bytes - 1));
     }
-    asm volatile("wbinvd" : : : "memory");
+    x86::write_back_caches();
     for (uint32_t i = 0; i < unit_count; ++i) {
         if (!start_unit(units[i])) {
             for (uint32_t other = 0; other <= i; ++other)

@@ -71,6 +71,7 @@ inline void invalidate_page(uint64_t address)
 {
     asm volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
+inline void write_back_caches() { asm volatile("wbinvd" : : : "memory"); }
 inline void pause() { asm volatile("pause" : : : "memory"); }
 [[noreturn]] inline void halt_for_ever()
 {

@@ -5,7 +5,7 @@
 
 #include "core/boot_allocator.hpp"
 #include "core/pv/memory_state.hpp"
-#include "machine/memory.hpp"
+#include <machine/memory.hpp>
 
 #include <cstdint>
 

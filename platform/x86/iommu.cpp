@@ -4,7 +4,7 @@
 
 #include "core/devices/devices.hpp"
 #include "core/log.hpp"
-#include "machine/core_space.hpp"
+#include <machine/core_space.hpp>
 #include "platform/x86/acpi.hpp"
 #include "platform/x86/iommu_unit.hpp"
 #include "platform/x86/start_only.hpp"

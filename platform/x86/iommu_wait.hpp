@@ -2,8 +2,8 @@
 // Waiting for an IOMMU, for a bounded time: a unit that does not answer is a unit that is not used.
 #pragma once
 
-#include "machine/clock.hpp"
-#include "machine/relax.hpp"
+#include <machine/clock.hpp>
+#include <machine/relax.hpp>
 
 namespace bulkhead {
 

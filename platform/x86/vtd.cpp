@@ -13,7 +13,7 @@
 #include "platform/x86/start_only.hpp"
 #include "platform/x86/vectors.hpp"
 
-#include "machine/core_space.hpp"
+#include <machine/core_space.hpp>
 #include "platform/x86/instructions.hpp"
 
 namespace bulkhead {
@@ -315,7 +315,7 @@ START_ONLY bool start_unit(Unit& unit)
     for (const uint32_t bit : {bit_translate, bit_remap, bit_queue})
         if ((before & bit) != 0 && !command(unit, bit, false))
             return false;
-    asm volatile("wbinvd" : : : "memory");
+    x86::write_back_caches();
     write<uint64_t>(unit, reg_root, address_of(unit.root).raw());
     if (!command(unit, bit_root, true))
         return false;

@@ -3,6 +3,7 @@
 // brings its own.
 #include "core/devices/interrupts.hpp"
 #include "core/devices/devices.hpp"
+#include "platform/x86/iommu.hpp"
 
 namespace bulkhead {
 
@@ -24,5 +25,8 @@ namespace bulkhead {
 [[gnu::weak]] Result<> unmap_device_interrupt(Partition&, uint32_t) { return fail(XEN_EINVAL); }
 [[gnu::weak]] Result<> end_device_interrupt(Partition&, uint32_t) { return fail(XEN_EINVAL); }
 [[gnu::weak]] Result<bool> device_interrupt_is_line(Partition&, uint32_t) { return fail(XEN_EINVAL); }
+
+[[gnu::weak]] uint64_t device_interrupts(const AssignedDevice&) { return 0; }
+[[gnu::weak]] IommuState iommu_state() { return {}; }
 
 }  // namespace bulkhead

@@ -217,6 +217,10 @@ inline int describe_leaks(const Features&, char* to, size_t bytes)
                     "this CPU leaks: Meltdown, L1TF, MDS, speculative store bypass; what the core does about it is "
                     "said here at some length so that the sentence needs a second line");
 }
+inline int describe_mitigations(const Features&, char* to, size_t bytes)
+{
+    return snprintf(to, bytes, "on: retpolines");
+}
 inline std::span<TraceRing> trace_rings() { return fake::trace_rings; }
 inline ConsoleSource& core_source()
 {

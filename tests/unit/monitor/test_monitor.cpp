@@ -519,6 +519,7 @@ TEST(Monitor, lists_pci_functions_with_their_kind_and_interrupts)
     CHECK_SHOWS(text, "01:02.3  8086:10d3      020000  MSI-X       Ethernet card\r\n");
     CHECK_SHOWS(text, "ff0000  none        device\r\n");
     CHECK_SHOWS(text, "There are more than fit the table.");
+    CHECK_SHOWS(text, "IOMMU: none\r\n");
 }
 
 TEST(Monitor, shows_the_firmwares_tables)

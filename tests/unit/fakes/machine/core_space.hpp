@@ -32,6 +32,9 @@ struct Backed {
 inline std::vector<Backed> backed_frame_tables;
 inline std::vector<Backed> backed_m2p;
 
+// What map_device() shows; a test of registers sets it.
+inline volatile void* (*device_window)(HostPhysical base, uint64_t size_bytes) = nullptr;
+
 inline void reset_core_space()
 {
     for (auto& window : windows)
@@ -64,6 +67,12 @@ inline constexpr unsigned window_core_page = 14;
 [[nodiscard]] inline uint64_t window_entry_read_only(Mfn frame)
 {
     return (frame.raw() << page_shift) | 0x8000'0000'0000'0061;
+}
+[[nodiscard]] inline volatile void* map_device(HostPhysical base, uint64_t size_bytes)
+{
+    if (fake::device_window == nullptr)
+        std::abort();
+    return fake::device_window(base, size_bytes);
 }
 [[nodiscard]] inline uint64_t window_entry_writable(Mfn frame) { return window_entry_read_only(frame) | 2; }
 
