@@ -36,13 +36,17 @@ public:
 private:
     static constexpr uint32_t nothing_held = ~uint32_t{0};
 
-    Partition* find_granter(domid_t domain)
+    // The last one that was looked up for a side; null: there is none.
+    struct Granter {
+        domid_t domain = 0;
+        Partition* partition = nullptr;
+    };
+
+    Partition* find_granter(Granter& last, domid_t domain) const
     {
-        if (granter_ == nullptr || domain != granter_domain_) {
-            granter_ = find_partition(domain == DOMID_SELF ? self_.id : DomainId(domain));
-            granter_domain_ = domain;
-        }
-        return granter_;
+        if (last.partition == nullptr || domain != last.domain)
+            last = {domain, find_partition(domain == DOMID_SELF ? self_.id : DomainId(domain))};
+        return last.partition;
     }
 
     [[nodiscard]] static bool names_same(const gnttab_copy_t::gnttab_copy_ptr& one,
@@ -55,17 +59,30 @@ private:
     {
         held_flags_ = nothing_held;
         const bool same_kind = next != nullptr && next->flags == record.flags;
+        const bool source_again = same_kind && names_same(record.source, next->source);
+        const bool target_again = same_kind && names_same(record.dest, next->dest);
         GrantStatus status = not_direct;
-        if (record.flags == GNTCOPY_source_gref && !(same_kind && names_same(record.source, next->source)))
+        if (record.flags == (GNTCOPY_source_gref | GNTCOPY_dest_gref) && !source_again && !target_again)
+            status = copy_both_once(record);
+        else if (record.flags == GNTCOPY_source_gref && !source_again)
             status = copy_from_once(record);
-        else if (record.flags == GNTCOPY_dest_gref && !(same_kind && names_same(record.dest, next->dest)))
+        else if (record.flags == GNTCOPY_dest_gref && !target_again)
             status = copy_to_once(record);
         return status != not_direct ? status : copy_held(record);
     }
 
+    [[gnu::always_inline]] GrantStatus copy_both_once(const gnttab_copy_t& record)
+    {
+        Partition* from = find_granter(source_granter_, record.source.domid);
+        Partition* to = find_granter(target_granter_, record.dest.domid);
+        if (from == nullptr || to == nullptr) [[unlikely]]
+            return not_direct;
+        return copy_between_references(self_, *from, *to, record);
+    }
+
     [[gnu::always_inline]] GrantStatus copy_from_once(const gnttab_copy_t& record)
     {
-        Partition* granter = find_granter(record.source.domid);
+        Partition* granter = find_granter(source_granter_, record.source.domid);
         if (granter == nullptr || to_.hold_own(record.dest) != GNTST_okay) [[unlikely]]
             return not_direct;
         return copy_directly<false>(self_, *granter, to_.bytes(), record);
@@ -73,7 +90,7 @@ private:
 
     [[gnu::always_inline]] GrantStatus copy_to_once(const gnttab_copy_t& record)
     {
-        Partition* granter = find_granter(record.dest.domid);
+        Partition* granter = find_granter(target_granter_, record.dest.domid);
         if (granter == nullptr || from_.hold_own(record.source) != GNTST_okay) [[unlikely]]
             return not_direct;
         return copy_directly<true>(self_, *granter, from_.bytes(), record);
@@ -82,7 +99,8 @@ private:
     template <bool write>
     GrantStatus hold(CopySide<write>& side, const gnttab_copy_t::gnttab_copy_ptr& named, bool by_reference)
     {
-        return by_reference ? side.hold_reference(named, find_granter(named.domid)) : side.hold_own(named);
+        Granter& last = write ? target_granter_ : source_granter_;
+        return by_reference ? side.hold_reference(named, find_granter(last, named.domid)) : side.hold_own(named);
     }
 
     [[gnu::noinline]] GrantStatus copy_held(const gnttab_copy_t& record)
@@ -107,8 +125,8 @@ private:
     CopySide<false> from_;
     CopySide<true> to_;
     uint32_t held_flags_ = nothing_held; // both sides hold what a record with these flags named
-    domid_t granter_domain_ = 0;
-    Partition* granter_ = nullptr;       // the last one that was looked up
+    Granter source_granter_;
+    Granter target_granter_;
 };
 
 // A list of one: the frame of the caller is held only if that is quickly done.

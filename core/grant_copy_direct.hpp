@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A copy between a frame of the caller's own and a reference that is used only once: the granter's
-// lock is held for as long as it takes (a page at most), so nothing has to be counted. Whatever is not
-// as it should be returns not_direct, with nothing changed: the long way finds the right error.
+// A copy between a frame of the caller's own and a reference that is used only once, or between two
+// such references: the granters' locks are held for as long as it takes (a page at most), so nothing has
+// to be counted. Whatever is not as it should be returns not_direct, with nothing changed: the long way
+// finds the right error.
 // Only core/grant_copy.cpp includes this.
 #pragma once
 
@@ -87,6 +88,51 @@ template <bool to_reference>
         return not_direct;
     const GrantStatus status = copy_marked<to_reference>(granter, named_frame(granter, marked.frame.raw()), own, record);
     clear_marks(shared, table.uses[index], to_reference);
+    return status;
+}
+
+// With both granters' locks held.
+[[nodiscard, gnu::always_inline]] inline GrantStatus copy_marked_both(const Partition& from, Mfn source, const Partition& to,
+                                                                      Mfn target, const gnttab_copy_t& record)
+{
+    if (!may_read(source, from.id)) [[unlikely]]
+        return not_direct;
+    FrameEntry* const taken = take_writable_quickly(target, to.id);
+    if (taken == nullptr) [[unlikely]]
+        return not_direct;
+    copy_between(machine::frame_pointer<uint8_t>(target), machine::frame_pointer<uint8_t>(source), record);
+    frame::put_writable(*taken);
+    return GNTST_okay;
+}
+
+// Between references of two partitions, as a switch copies a frame's pieces: 120 instructions beside the
+// bytes, where holding both sides first costs 330.
+[[nodiscard]] inline GrantStatus copy_between_references(const Partition& self, Partition& from, Partition& to,
+                                                         const gnttab_copy_t& record)
+{
+    if (&from == &to || !stays_within_pages(record)) [[unlikely]]
+        return not_direct;
+    const bool from_first = from.id < to.id;
+    const LockGuard first((from_first ? from : to).grants.lock);
+    const LockGuard second((from_first ? to : from).grants.lock);
+    GrantTable& sources = from.grants;
+    GrantTable& targets = to.grants;
+    const uint32_t source_ref = record.source.u.ref;
+    const uint32_t target_ref = record.dest.u.ref;
+    if (source_ref >= sources.valid_refs || target_ref >= targets.valid_refs) [[unlikely]]
+        return not_direct;
+    const uint64_t source = machine::nospec_index(source_ref, sources.valid_refs);
+    const uint64_t target = machine::nospec_index(target_ref, targets.valid_refs);
+    const PinnedGrant read = mark_in_use(sources.entries[source], self.id, false, GrantPurpose::copy);
+    if (read.status != GNTST_okay) [[unlikely]]
+        return not_direct;
+    const PinnedGrant written = mark_in_use(targets.entries[target], self.id, true, GrantPurpose::copy);
+    GrantStatus status = not_direct;
+    if (written.status == GNTST_okay) [[likely]] {
+        status = copy_marked_both(from, named_frame(from, read.frame.raw()), to, named_frame(to, written.frame.raw()), record);
+        clear_marks(targets.entries[target], targets.uses[target], true);
+    }
+    clear_marks(sources.entries[source], sources.uses[source], false);
     return status;
 }
 

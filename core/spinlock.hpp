@@ -5,7 +5,7 @@
 // Order (a CPU may take a lock only if it holds none of the same or a higher rank):
 //   LockRank::lifecycle  start, stop and restart of one partition
 //   LockRank::pages      page-table operations of one partition, once a hypercall
-//   LockRank::grants     one partition's grant table
+//   LockRank::grants     one partition's grant table; two partitions': lower domain id first
 //   LockRank::events     one partition's event channels; two partitions': lower domain id first
 //   LockRank::assigned   devices of partitions: command registers, interrupts
 //   LockRank::console    multiplexer and logs

@@ -94,6 +94,37 @@ TEST(GrantCopy, copies_between_two_others_who_both_granted)
     check_idle();
 }
 
+TEST(GrantCopy, copies_between_two_others_in_a_list_and_finds_what_is_wrong_on_either_side)
+{
+    const Mfn one = frame_of_partition(1, 0xcc);
+    const Mfn two = frame_of_partition(2, 0xee);
+    grant(1, 9, 1, one);
+    grant(1, 10, 1, one, GTF_permit_access | GTF_readonly);
+    grant(2, 9, 1, two);
+    grant(2, 11, 1, two, GTF_permit_access | GTF_readonly);
+    const auto between = [&](domid_t from, uint32_t source, domid_t to, uint32_t target, uint16_t offset) {
+        Copy copy = from_ref(from, source, two, 8);
+        copy.source.offset = copy.dest.offset = offset;
+        copy.dest.u.ref = target;
+        copy.dest.domid = to;
+        copy.flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+        return copy;
+    };
+    std::vector<Copy> copies = {between(2, 9, 3, 9, 0),   between(3, 11, 2, 9, 64),  between(2, 10, 3, 11, 0),
+                              between(2, 600, 3, 9, 0), between(2, 10, 3, 600, 0), between(2, 9, 3, 9, 4090)};
+    call_list(GNTTABOP_copy, copies);
+    LONGS_EQUAL(GNTST_okay, copies[0].status);
+    LONGS_EQUAL(GNTST_okay, copies[1].status);
+    LONGS_EQUAL(0xcc, byte(two, 7));
+    LONGS_EQUAL(0xee, byte(two, 8));
+    LONGS_EQUAL(0xee, byte(one, 71));
+    LONGS_EQUAL(GNTST_general_error, copies[2].status);
+    LONGS_EQUAL(GNTST_bad_gntref, copies[3].status);
+    LONGS_EQUAL(GNTST_bad_gntref, copies[4].status);
+    LONGS_EQUAL(GNTST_bad_copy_arg, copies[5].status);
+    check_idle();
+}
+
 TEST(GrantCopy, copies_between_own_frames_and_through_own_references)
 {
     const Mfn source = frame_of_partition(0, 0xdd);
