@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "pvdrivers/switch/data_path.hpp"
 
+#include <bit>
+#include <utility>
+
 namespace bulkhead::net {
 
 namespace {
+
+using namespace std::chrono_literals;
+constexpr Duration tell_after = 1ms;
+constexpr uint32_t most_untold = 32;            // slots
+constexpr uint32_t frames_of_stream = 8;
+constexpr Duration look_after = 200us;
+constexpr Duration gap_of_stream = 50us;        // a sender's turns that are further apart are none
 
 template <class Function>
 void for_each_queue(std::span<Vif* const> vifs, Function function)
@@ -21,19 +31,20 @@ bool waits(const Queue& queue) { return queue.resume != Time{}; }
 
 bool DataPath::turn()
 {
-    bool any = false;
-    for (size_t i = 0; i < vif_count_; ++i) {
-        Vif& vif = *vifs_[(first_ + i) % vif_count_];
+    uint64_t ready = std::exchange(ready_, 0);
+    // Another one is the first each time.
+    ready = std::rotr(ready, static_cast<int>(first_));
+    for (; ready != 0; ready &= ready - 1) {
+        const unsigned index = (static_cast<unsigned>(std::countr_zero(ready)) + first_) % 64;
+        Vif& vif = *vifs_[index];
         for (size_t q = 0; q < vif.active().size(); ++q) {
             Queue& queue = *vif.active()[q];
-            if (!queue.is_ready || waits(queue))
-                continue;
-            serve(vif, queue);
-            any = true;
+            if (queue.is_ready && !waits(queue))
+                serve(vif, queue);
         }
     }
-    first_ = vif_count_ != 0 ? (first_ + 1) % vif_count_ : 0;
-    return any;
+    first_ = (first_ + 1) % 64;
+    return ready_ != 0;
 }
 
 // Forwards the frames of the batch in order. `done`: packets that can be answered. False: a receiver's
@@ -94,15 +105,79 @@ void DataPath::serve(Vif& vif, Queue& queue)
             vif.counters.add(Counter::grant_refused);
         }
     }
-    if (queue.tx.answer(batch_, done, journal_))
-        (void)notify(queue.tx_event);
-    if (!all || !vif.is_connected())
-        return;
-    // More may have come, and the next one is to say so.
-    if (queue.tx.ring.available() == 0) {
-        queue.tx.ring.ask_for_event();
-        queue.is_ready = queue.tx.ring.available() != 0;
+    const uint32_t before = queue.tx.ring.published();
+    if (queue.tx.answer(batch_, done, journal_)) {
+        const uint32_t answers = queue.tx.ring.published() - before;
+        tell_of_answers(queue, answers, answers == done);
     }
+    if (!vif.is_connected())
+        return;
+    if (all)
+        listen(vif, queue);
+    if (queue.is_ready && !waits(queue))
+        sender_has_frames(queue);
+}
+
+// --- Events that are put off ------------------------------------------------------
+
+void DataPath::tell_of_answers(Queue& queue, uint32_t answers, bool is_small)
+{
+    queue.untold += answers;
+    if (!is_small || queue.untold > most_untold) {
+        queue.untold = 0;
+        (void)notify(queue.tx_event);
+        return;
+    }
+    if (!std::exchange(has_untold_, true))
+        tell_.start(Clock::now() + tell_after);
+}
+
+void DataPath::tell_all(void* context)
+{
+    auto& self = *static_cast<DataPath*>(context);
+    self.has_untold_ = false;
+    for_each_queue(self.vifs(), [](Queue& queue) {
+        if (std::exchange(queue.untold, 0) != 0)
+            (void)notify(queue.tx_event);
+    });
+}
+
+// Many turns of a frame or two, close together, and nothing for the card meanwhile; or eights, once it is one.
+bool DataPath::sends_a_stream(const Vif& vif, Queue& queue, uint32_t frames)
+{
+    const bool receives = std::exchange(queue.received_before, vif.out.frames) != vif.out.frames;
+    if (receives) {
+        queue.turns_without_frames = 0;
+        return false;
+    }
+    if (queue.is_stream)
+        return frames >= frames_of_stream;
+    if (++queue.turns_without_frames < frames_of_stream)
+        return false;
+    const Time now = Clock::now();
+    return now - std::exchange(queue.served, now) < gap_of_stream;
+}
+
+// More may have come; else the next frame, or the eighth, is to say so.
+void DataPath::listen(Vif& vif, Queue& queue)
+{
+    if (queue.tx.ring.available() != 0)
+        return;
+    queue.is_stream = sends_a_stream(vif, queue, batch_.frames);
+    const uint32_t frames = queue.is_stream ? frames_of_stream : 1;
+    queue.tx.ring.ask_for_event(frames);
+    queue.is_ready = queue.tx.ring.available() >= frames;
+    if (queue.is_stream && !queue.is_ready)
+        look_.start(Clock::now() + look_after);
+}
+
+void DataPath::look_at_streams(void* context)
+{
+    auto& self = *static_cast<DataPath*>(context);
+    for_each_queue(self.vifs(), [&self](Queue& queue) {
+        if (queue.is_stream)
+            self.sender_has_frames(queue);
+    });
 }
 
 // --- Senders that wait ------------------------------------------------------------
@@ -133,6 +208,7 @@ void DataPath::end_wait(Queue& queue, Time now)
     }
     --waiting_;
     queue.resume = {};
+    sender_has_frames(queue);
 }
 
 void DataPath::receiver_has_room(const RxQueue& ring)

@@ -35,7 +35,8 @@ static_assert(most_queues == 4);
 
 void tx_event(void* context, bulkhead::Port)
 {
-    DataPath::sender_has_frames(*static_cast<Queue*>(context));
+    Queue& queue = *static_cast<Queue*>(context);
+    queue.path->sender_has_frames(queue);
 }
 
 void rx_event(void* context, bulkhead::Port)
@@ -256,7 +257,7 @@ Result<> Handshake::connect_queue(uint32_t index, uint32_t count, bool is_takeov
     }
     if (const auto done = bind_events(*queue, base); !done)
         return done;
-    queue->is_ready = true;
+    path_.sender_has_frames(*queue);
     if (is_takeover) {
         // The former life may have ended before it told of its answers.
         (void)notify(queue->tx_event);

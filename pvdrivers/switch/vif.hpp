@@ -44,6 +44,13 @@ struct Queue {
     Time waits_since{};
     RxQueue* waits_for = nullptr;
     bool is_ready = false;      // has work, or may have
+
+    // Answers that the sender was not told of, and whether it sends only: see DataPath.
+    uint32_t untold = 0;
+    uint32_t turns_without_frames = 0;
+    uint64_t received_before = 0;
+    Time served{};
+    bool is_stream = false;
 };
 
 // What the partition's driver said that it takes.

@@ -6,6 +6,7 @@
 #include "pvdrivers/net/stop_point.hpp"
 #include "pvdrivers/switch/data_path.hpp"
 
+#include <bulkhead/time.hpp>
 #include <bulkhead/traps.hpp>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ inline std::map<std::pair<unsigned, uint32_t>, Granted> grants;     // (domain, 
 inline std::map<uint32_t, unsigned> notifications;                  // by port
 inline std::vector<std::string> console;
 inline int64_t now_ns = 1'000'000'000;
+inline std::vector<bulkhead::Timer*> timers;                        // that run
 inline uint64_t copy_calls = 0;
 inline uint64_t copies_done = 0;
 
@@ -95,6 +97,33 @@ Result<> notify(Port port)
 }
 
 void mask(Port) {}
+
+void Timer::start(Time deadline)
+{
+    stop();
+    deadline_ = deadline;
+    running_ = true;
+    fake::timers.push_back(this);
+}
+void Timer::stop()
+{
+    std::erase(fake::timers, this);
+    running_ = false;
+}
+class TimerQueue {
+public:
+    // Runs what is due.
+    static void run()
+    {
+        const auto timers = fake::timers;
+        for (Timer* timer : timers) {
+            if (timer->deadline_ > Clock::now())
+                continue;
+            timer->stop();
+            timer->function_(timer->context_);
+        }
+    }
+};
 
 Result<std::span<std::byte>> allocate_pages(size_t count)
 {
@@ -381,20 +410,22 @@ public:
         journal->take_over(queue->rx.ring, queue->rx.name);
         queue->tx_event = bulkhead::Port{100 + 2 * i};
         queue->rx_event = bulkhead::Port{101 + 2 * i};
-        queue->is_ready = true;
+        queue->path = path.get();
         vifs[i]->connect(1, abilities, guest.life);
+        path->sender_has_frames(*queue);
     }
     // Until nothing moves.
     void run()
     {
         for (size_t i = 0; i < vifs.size(); ++i) {
             for (Queue* queue : vifs[i]->active()) {
-                DataPath::sender_has_frames(*queue);
+                path->sender_has_frames(*queue);
                 path->receiver_has_room(queue->rx);
             }
         }
         for (unsigned turns = 0; turns < 1000 && path->turn(); ++turns) {
         }
+        TimerQueue::run();
     }
     bool pull()
     {

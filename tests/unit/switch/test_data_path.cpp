@@ -40,10 +40,66 @@ TEST(DataPath, a_small_frame_goes_to_the_card_with_its_address_in_two_copies)
     CHECK_EQUAL(0u, c.received.size());
     CHECK_EQUAL(1u, a.tx_done);
     CHECK_EQUAL(2u, fake::copies_done);
-    CHECK_EQUAL(1u, fake::notifications[100]);
     CHECK_EQUAL(1u, fake::notifications[103]);
     CHECK_EQUAL(1u, box.vifs[1]->out.frames);
     CHECK_EQUAL(98u, box.vifs[0]->in.bytes);
+}
+
+TEST(DataPath, that_a_small_frame_was_answered_is_told_a_little_later)
+{
+    CHECK(a.send(frame_bytes(b.mac, a.mac, 98)));
+    exchange();
+    CHECK_EQUAL(0u, fake::notifications[100]);
+    fake::now_ns += 1'000'000;
+    box.run();
+    CHECK_EQUAL(1u, fake::notifications[100]);
+}
+
+TEST(DataPath, that_many_were_answered_or_a_large_one_is_told_at_once)
+{
+    for (unsigned i = 0; i < 33; ++i) {
+        CHECK_EQUAL(0u, fake::notifications[100]);
+        CHECK(a.send(frame_bytes(b.mac, a.mac, 98)));
+        box.run();
+        CHECK(a.pull());
+    }
+    CHECK_EQUAL(1u, fake::notifications[100]);
+    CHECK(a.send(frame_bytes(b.mac, a.mac, 1000), {.sizes = {66, 934}}));
+    box.run();
+    CHECK_EQUAL(2u, fake::notifications[100]);
+}
+
+TEST(DataPath, a_stream_is_served_by_eights_and_its_end_after_a_time)
+{
+    const auto send = [&] {
+        const uint32_t before = a.tx_req_prod;
+        CHECK(a.send(frame_bytes(b.mac, a.mac, 98)));
+        // As netfront tells.
+        if (a.tx->req_event - before <= 1 && a.tx->req_event != before)
+            box.path->sender_has_frames(*box.vifs[0]->queues[0]);
+        while (box.path->turn()) {
+        }
+        CHECK(box.pull());
+        b.post();
+        fake::now_ns += 10'000;
+    };
+    for (unsigned i = 0; i < 20; ++i)
+        send();
+    CHECK(box.vifs[0]->queues[0]->is_stream);
+    const uint64_t calls = fake::copy_calls;
+    for (unsigned i = 0; i < 80; ++i)
+        send();
+    CHECK_EQUAL(calls + 20, fake::copy_calls);
+    send();
+    CHECK(a.tx_rsp_cons < a.tx_req_prod);
+    fake::now_ns += 200'000;
+    TimerQueue::run();
+    while (box.path->turn()) {
+    }
+    CHECK(box.pull());
+    CHECK_EQUAL(101u, b.received.size());
+    CHECK(!box.vifs[0]->queues[0]->is_stream);
+    CHECK_EQUAL(a.tx_req_prod + 1, a.tx->req_event);
 }
 
 TEST(DataPath, every_length_arrives_whole)
