@@ -118,6 +118,8 @@ $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/switch/
 STORE_BOUND := 65536
 $(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug: PVDRIVERS_START :=
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
+# Every frame of a partition takes this path.
+$(B)/pvdrivers/switch/%: PVDRIVERS_CODE += -fomit-frame-pointer
 # No frame of a partition waits for the pages that the switch shows of itself.
 $(B)/pvdrivers/switch/host/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # What a program runs at its start, or when it ends, only.

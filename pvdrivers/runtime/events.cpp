@@ -270,10 +270,13 @@ size_t dispatch_events()
 
 size_t wait()
 {
+    // What is pending, a timer's event too, says so here; blocking first saves a look at nothing.
+    vcpu_info_t& info = *this_vcpu().info;
     for (;;) {
+        if (std::atomic_ref(info.evtchn_upcall_pending).load(std::memory_order_acquire) == 0)
+            block(info);
         if (const size_t ran = dispatch_events(); ran != 0)
             return ran;
-        block(*this_vcpu().info);
     }
 }
 

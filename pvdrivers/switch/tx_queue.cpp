@@ -170,15 +170,22 @@ void TxQueue::make_frame(Batch& batch, const Shape& shape, Packet& packet, uint3
 {
     const uint32_t index = batch.frames++;
     Frame& frame = batch.frame[index];
-    frame = Frame{};
     frame.header = headers.bytes(index);
     frame.header_side = headers.side(index);
+    frame.header_bytes = 0;
     frame.bytes = shape.first.size;
     frame.offload = shape.offload;
+    frame.failed = false;
     packet.has_frame = true;
     packet.frame = static_cast<uint16_t>(index);
 
     uint32_t piece = first_piece;
+    if (Piece& only = batch.piece[piece]; only.bytes <= header_room && only.bytes >= least_header) [[likely]] {
+        copies.add(only.side, frame.header_side, only.bytes, GNTCOPY_source_gref, frame, nullptr);
+        frame.header_bytes = only.bytes;
+        frame.rest = {&batch.piece[piece + 1], batch.pieces - piece - 1};
+        return;
+    }
     CopySide to = frame.header_side;
     while (piece < batch.pieces && frame.header_bytes < least_header) {
         Piece& from = batch.piece[piece];

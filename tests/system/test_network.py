@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Partitions on the network of the switch."""
+
+from plans import linux
+from suite import test
+
+READY = r"^bulkhead-ramdisk: ready"
+
+
+def mac(number):
+    return f"00:16:3e:00:00:{number:02x}"
+
+
+def guest(number, run, *, vif="", **properties):
+    """A Debian partition with the address 10.9.0.<number>."""
+    words = properties.pop("extra", "")
+    return linux(run=run, memory=properties.pop("memory", 96), vif=f"mac={mac(number)},bridge=lan0{vif}",
+                 extra=f"bh.ip=10.9.0.{number}/24 {words}".strip(), **properties)
+
+
+@test("two Debian partitions ping each other")
+def ping(context):
+    guests = {"one": guest(1, "ping -c 5 -i 0.2 10.9.0.2 && echo good"), "two": guest(2, "sleep 1000")}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+        box["two"].expect(READY)
+        box["one"].expect(READY, r"^5 packets transmitted, 5 packets received", r"^good")
+
+
+PINGS = "ping -i 0.05 -W 1 10.9.0.2"
+
+
+@test("a switch that is killed again and again under traffic is not noticed")
+def killed(context):
+    guests = {"one": guest(1, f"{PINGS} > /tmp/pings & while :; do sleep 1; echo second; tail -n 1 /tmp/pings; done"),
+              "two": guest(2, "sleep 1000")}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+        box["one"].expect(READY, r"^64 bytes from 10.9.0.2: seq=\d+")
+        for life in range(2, 6):
+            box.monitor()
+            box.command("part switch kill", r"switch: ")
+            box.key("0")
+            box["core"].expect(rf"switch: runs \(life {life}\b")
+            seconds = box["one"].count(r"^second") + 5
+            box.wait_until(lambda seconds=seconds: box["one"].count(r"^second") >= seconds, lambda: "no clock")
+            box["one"].expect(r"^64 bytes from 10.9.0.2: seq=\d+")
+
+
+# A connection each way, with bytes that the receiver knows.
+def transfer(mebibytes):
+    return {
+        "one": guest(1, f"netload receive 5001 check & sleep 1; netload send 10.9.0.2 5001 {mebibytes} check && wait && echo good"),
+        "two": guest(2, f"netload receive 5001 check & sleep 2; netload send 10.9.0.1 5001 {mebibytes} check && wait && echo good; "
+                        "sleep 1000")}
+
+
+def tcp(context, cpus, mebibytes):
+    guests = transfer(mebibytes)
+    guests["two"]["cpus"] = str(cpus - 1)
+    guests["one"]["cpus"] = "0"
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=cpus, memory="512M") as box:
+        box["one"].expect(READY, r"^netload: sent \d+", r"^good")
+        box["two"].expect(READY, r"^netload: sent \d+", r"^good")
+
+
+for count, place in ((1, "one CPU"), (2, "two CPUs")):
+    test(f"two Debian partitions on {place} send each other what both check", cpus=count, mebibytes=8)(tcp)
+    test(f"two Debian partitions on {place} send each other 100 MiB that both check", full=True, cpus=count, mebibytes=100)(tcp)
+
+
+@test("ten cards of two partitions on one switch")
+def ten_cards(context):
+    def partition(number, run):
+        up = "for i in 0 1 2 3 4; do ip address add 10.$i.9.%d/24 dev eth$i; done; " % number
+        cards = [f"mac=00:16:3e:00:{number:02x}:{i:02x},bridge=lan0" for i in range(5)]
+        return linux(run=up + run, memory=96, vif=cards)
+    pings = "for i in 0 1 2 3 4; do ping -c 2 -i 0.2 -I eth$i 10.$i.9.2 | grep received; done; echo done"
+    guests = {"one": partition(1, "sleep 2; " + pings), "two": partition(2, "sleep 1000")}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+        box["two"].expect(READY)
+        box["one"].expect(READY, *[r"^2 packets transmitted, 2 packets received"] * 5, r"^done")
