@@ -28,7 +28,7 @@ namespace {
 
 using namespace bulkhead;
 
-constexpr size_t most_networks = 8;
+constexpr size_t most_networks = 16;
 
 std::array<net::Bridge*, most_networks> bridges;
 size_t bridge_count = 0;

@@ -22,12 +22,12 @@
 #define MEMP_NUM_RAW_PCB                4
 #define MEMP_NUM_UDP_PCB                12
 #define MEMP_NUM_TCP_PCB                16
-#define MEMP_NUM_TCP_PCB_LISTEN         16
+#define MEMP_NUM_TCP_PCB_LISTEN         32
 #define MEMP_NUM_TCP_SEG                256
 #define MEMP_NUM_REASSDATA              4
 #define MEMP_NUM_FRAG_PBUF              32
-#define MEMP_NUM_IGMP_GROUP             16
-#define MEMP_NUM_MLD6_GROUP             24
+#define MEMP_NUM_IGMP_GROUP             40
+#define MEMP_NUM_MLD6_GROUP             72
 #define MEMP_NUM_ND6_QUEUE              8
 #define MEMP_NUM_SYS_TIMEOUT            (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 24)
 

@@ -14,7 +14,7 @@ struct netif;
 
 namespace bulkhead::net {
 
-inline constexpr size_t most_hosts = 8;
+inline constexpr size_t most_hosts = 16;
 
 // Once in the program, after lwIP has been started and before the first frame. Both must live for ever.
 void start_hosts(const Figures& figures, const Box& box);
