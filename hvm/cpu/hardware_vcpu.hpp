@@ -138,6 +138,8 @@ struct VendorOperations {
     bool (*can_take_interrupt)(const Vcpu& vcpu, const GuestFrame& frame);
     // If not, the guest leaves as soon as it can.
     bool (*can_take_nmi)(Vcpu& vcpu);
+    // The CPU itself delivers what the local APIC has requested: only events are put in.
+    bool (*delivers_apic)();
     GuestPaging (*paging)(const Vcpu& vcpu);
     // What is added to RIP to find the code: 0 in 64-bit code.
     uint64_t (*code_base)(const Vcpu& vcpu);

@@ -26,10 +26,13 @@ bool events_wait(const Vcpu& vcpu)
            event_flag(vcpu.info->evtchn_upcall_pending) != 0;
 }
 
-// The vector of the highest interrupt that waits, 0: none. Events come before what the APIC has.
+// What the APIC has that the core is to put in.
+uint8_t vector_of_apic(const Vcpu& vcpu) { return vendor().delivers_apic() ? 0 : deliverable(vcpu.hardware->apic); }
+
+// The vector of the highest interrupt to put in, 0: none. Events come before what the APIC has.
 uint8_t waiting_vector(const Vcpu& vcpu)
 {
-    return events_wait(vcpu) ? vcpu.partition->hardware->callback_vector : deliverable(vcpu.hardware->apic);
+    return events_wait(vcpu) ? vcpu.partition->hardware->callback_vector : vector_of_apic(vcpu);
 }
 
 void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
@@ -53,11 +56,11 @@ void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
         hardware.window_wanted = true;
         return;
     }
-    const bool by_apic = vector == deliverable(hardware.apic);
+    const bool by_apic = vector == vector_of_apic(vcpu);
     hardware.from_apic = by_apic ? vector : 0;
     hardware.next = {Injection::Type::interrupt, vector, false, 0};
     // Events stay pending until the guest's handler has looked, so they do not count again here.
-    hardware.window_wanted = by_apic ? events_wait(vcpu) : deliverable(hardware.apic) != 0;
+    hardware.window_wanted = by_apic ? events_wait(vcpu) : vector_of_apic(vcpu) != 0;
 }
 
 // A start-up IPI has come for a vCPU that waits for one.
@@ -86,7 +89,7 @@ void raise_callback(Vcpu& vcpu)
 
 bool hardware_must_run(const Vcpu& vcpu)
 {
-    return vcpu.pv.nmi_pending || waiting_vector(vcpu) != 0;
+    return vcpu.pv.nmi_pending || events_wait(vcpu) || deliverable(vcpu.hardware->apic) != 0;
 }
 
 void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)

@@ -350,8 +350,9 @@ bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
     return (frame.rflags & flags_interrupts) != 0 && (vmcb(vcpu).interrupt_shadow & 1) == 0;
 }
 
-// The CPU itself holds an injected NMI back.
+// Whether the handler of the one before has ended is not known: nothing watches its IRET.
 bool can_take_nmi(Vcpu&) { return true; }
+bool delivers_apic() { return false; }
 
 GuestPaging paging(const Vcpu& vcpu)
 {
@@ -435,6 +436,7 @@ constinit const VendorOperations svm_operations{
     .enter = enter,
     .can_take_interrupt = can_take_interrupt,
     .can_take_nmi = can_take_nmi,
+    .delivers_apic = delivers_apic,
     .paging = paging,
     .code_base = code_base,
     .instruction_bytes = instruction_bytes,

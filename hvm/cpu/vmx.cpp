@@ -57,12 +57,14 @@ void make_shared()
 {
     if (shared.regions != 0)
         return;
-    shared.msr_bitmap = make_msr_bitmap();
+    shared.msr_bitmap = make_msr_bitmap(shared.cpu);
     auto* regions = static_cast<char*>(boot_allocate(cpu_count() * page_size, page_size));
     memset(regions, 0, cpu_count() * page_size);
     for (uint32_t cpu = 0; cpu < cpu_count(); ++cpu)
         memcpy(regions + cpu * page_size, &shared.cpu.revision, sizeof(shared.cpu.revision));
     shared.regions = machine::physical_of(regions).raw();
+    log("VT-x: %s VPID; %s delivers the local APIC's interrupts", shared.cpu.vpid ? "with" : "without",
+        shared.cpu.virtual_apic ? "the CPU" : "the core");
 }
 
 // --- Start-up -----------------------------------------------------------------------------------
@@ -124,6 +126,8 @@ void make(Vcpu& vcpu)
     auto* own = new (boot_allocate(sizeof(VmxVcpu), alignof(VmxVcpu))) VmxVcpu{};
     own->vmcs = machine::physical_of(make_region());
     own->vpid = ++shared.vpids;
+    if (shared.cpu.virtual_apic)
+        own->virtual_apic = machine::frame_pointer<uint32_t>(boot_allocate_frame());
     own->flush_data_cache = must_flush_data_cache(vcpu);
     own->ept_pointer = address_of(vcpu.partition->hardware->nested_root).raw() | write_back | four_levels;
     vcpu.hardware->control = own;
@@ -331,6 +335,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     write(Field::GUEST_RFLAGS, frame.rflags);
     put_in(own, hardware.next);
     set_windows(own, hardware.window_wanted);
+    if (own.virtual_apic != nullptr)
+        put_apic(hardware.apic, own);
     hardware.interrupt_taken = true;
     // Acquire pairs with the release of who changed the nested tables.
     if (hardware.flush.load(std::memory_order_relaxed) && hardware.flush.exchange(false, std::memory_order_acquire))
@@ -341,6 +347,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
         write_msr(Msr::IA32_FLUSH_CMD, 1);
     const bool entered = vmx_enter(&frame, own.launched);
     own.cr2 = machine::read_cr2();
+    if (own.virtual_apic != nullptr)
+        take_apic(hardware.apic, own);
     return entered ? finish(vcpu, frame) : refused(vcpu);
 }
 
@@ -413,6 +421,7 @@ bool write_switched_msr(Vcpu&, uint32_t msr, uint64_t value)
     return true;
 }
 
+bool delivers_apic() { return shared.cpu.virtual_apic; }
 unsigned largest_page_level() { return shared.cpu.pages_1g ? 2 : shared.cpu.pages_2m ? 1 : 0; }
 
 constexpr uint64_t read_write_execute = 7;
@@ -438,6 +447,7 @@ constinit const VendorOperations vmx_operations{
     .enter = enter,
     .can_take_interrupt = can_take_interrupt,
     .can_take_nmi = can_take_nmi,
+    .delivers_apic = delivers_apic,
     .paging = paging,
     .code_base = code_base,
     .instruction_bytes = instruction_bytes,

@@ -29,6 +29,7 @@ constexpr std::array primary_wishes{
     Wish{primary_rdpmc, Need::required, "RDPMC exiting"},
     Wish{primary_cr8_load, Need::required, "CR8-load exiting"},
     Wish{primary_cr8_store, Need::required, "CR8-store exiting"},
+    Wish{primary_tpr_shadow, Need::optional, "TPR shadow"},
     Wish{primary_ports, Need::required, "unconditional I/O exiting"},
     Wish{primary_msr_bitmap, Need::required, "MSR bitmaps"},
     Wish{primary_monitor, Need::required, "MONITOR exiting"},
@@ -46,6 +47,8 @@ constexpr std::array secondary_wishes{
     Wish{secondary_wbinvd, Need::required, "WBINVD exiting"},
     Wish{secondary_rdtscp, Need::optional, "RDTSCP"},
     Wish{secondary_vpid, Need::optional, "virtual-processor identifiers"},
+    Wish{secondary_x2apic, Need::optional, "x2APIC mode"},
+    Wish{secondary_virtual_interrupts, Need::optional, "virtual-interrupt delivery"},
 };
 
 constexpr std::array exit_wishes{
@@ -94,6 +97,7 @@ struct Decoder {
 
     void controls() const;
     void nested_tables() const;
+    void local_apic() const;
 };
 
 void Decoder::controls() const
@@ -109,6 +113,19 @@ void Decoder::controls() const
     // The further MSRs exist only then.
     if ((made.primary & primary_secondary) != 0)
         made.secondary = word(IA32_VMX_PROCBASED_CTLS2, secondary_wishes);
+}
+
+// All of it or nothing: each part needs the one before.
+void Decoder::local_apic() const
+{
+    constexpr uint32_t needed = secondary_x2apic | secondary_virtual_interrupts;
+    made.virtual_apic = (made.primary & primary_tpr_shadow) != 0 && (made.secondary & needed) == needed;
+    if (made.virtual_apic) {
+        made.primary &= ~uint32_t{primary_cr8_load | primary_cr8_store};
+    } else {
+        made.primary &= ~uint32_t{primary_tpr_shadow};
+        made.secondary &= ~needed;
+    }
 }
 
 void Decoder::nested_tables() const
@@ -147,6 +164,7 @@ Capabilities decode_capabilities(ReadMsrFunction msr_of)
     const Decoder decoder{msr_of, made, (basic >> true_controls & 1) != 0};
     decoder.controls();
     decoder.nested_tables();
+    decoder.local_apic();
     made.cr0_fixed0 = msr_of(IA32_VMX_CR0_FIXED0);
     made.cr0_fixed1 = msr_of(IA32_VMX_CR0_FIXED1);
     made.cr4_fixed0 = msr_of(IA32_VMX_CR4_FIXED0);

@@ -16,6 +16,7 @@ struct Capabilities {
     uint32_t pin, primary, secondary, exit, entry;
     bool pages_1g, pages_2m;            // of extended page tables
     bool vpid;
+    bool virtual_apic;                  // the CPU delivers the local APIC's interrupts and takes their ends
     bool invept_single, invept_all, invvpid_all;
     // Of CR0 and CR4 while VMX is on, root and guest: those that must be set, and that may be.
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;

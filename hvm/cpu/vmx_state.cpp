@@ -100,7 +100,7 @@ void write_switched_msrs(const SwitchedMsrs& values)
         write_msr(switched_msrs[i], values[i]);
 }
 
-HostPhysical make_msr_bitmap()
+HostPhysical make_msr_bitmap(const Capabilities& cpu)
 {
     auto* map = static_cast<uint8_t*>(boot_allocate(page_size, page_size));
     memset(map, 0xFF, page_size);
@@ -108,6 +108,12 @@ HostPhysical make_msr_bitmap()
         pass_msr(map, msr);
     for (const Msr msr : vmcs_msrs)
         pass_msr(map, msr);
+    if (cpu.virtual_apic) {
+        pass_msr(map, static_cast<Msr>(x2apic_task_priority));
+        pass_msr(map, static_cast<Msr>(x2apic_end_of_interrupt));
+        // Nobody reads it.
+        map[x2apic_end_of_interrupt / 8] = 0xFF & ~(1u << x2apic_task_priority % 8);
+    }
     return machine::physical_of(map);
 }
 
@@ -128,6 +134,12 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
     write(Field::EPT_POINTER, own.ept_pointer);
     if (cpu.vpid)
         write(Field::VIRTUAL_PROCESSOR_ID, own.vpid);
+    if (own.virtual_apic != nullptr) {
+        write(Field::VIRTUAL_APIC_PAGE, machine::physical_of(own.virtual_apic).raw());
+        for (const Field none : {Field::TPR_THRESHOLD, Field::GUEST_INTERRUPT_STATUS, Field::EOI_EXIT_BITMAP_0,
+                                 Field::EOI_EXIT_BITMAP_1, Field::EOI_EXIT_BITMAP_2, Field::EOI_EXIT_BITMAP_3})
+            write(none, 0);
+    }
     write(Field::VMCS_LINK_POINTER, ~uint64_t{0});
     write(Field::CR0_MASK, cr0_core);
     write(Field::CR4_MASK, cr4_core);

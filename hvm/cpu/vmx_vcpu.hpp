@@ -4,6 +4,7 @@
 
 #include "core/types.hpp"
 #include "core/vcpu.hpp"
+#include "hvm/cpu/local_apic.hpp"
 #include "hvm/cpu/vmx_capabilities.hpp"
 #include "hvm/cpu/vmx_fields.hpp"
 
@@ -16,6 +17,10 @@ namespace bulkhead::vmx {
 // since ring 0 uses none of them.
 inline constexpr size_t switched_msr_count = 5;
 using SwitchedMsrs = std::array<uint64_t, switched_msr_count>;
+
+// The two MSRs of the local APIC that the CPU carries out by itself.
+inline constexpr uint32_t x2apic_task_priority = 0x808;
+inline constexpr uint32_t x2apic_end_of_interrupt = 0x80B;
 
 struct SegmentState {
     uint16_t selector;
@@ -44,6 +49,8 @@ struct VmxVcpu {
     bool nmi_window_wanted;
     bool flush_data_cache;              // before each entry
     uint64_t cr2, dr6;
+    uint32_t* virtual_apic;             // page of the CPU's own local APIC; null: it has none
+    uint16_t interrupt_status;          // GUEST_INTERRUPT_STATUS as in the VMCS now
     SwitchedMsrs guest_msrs, host_msrs;
 };
 
@@ -59,7 +66,11 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
 SwitchedMsrs read_switched_msrs();
 void write_switched_msrs(const SwitchedMsrs& values);
 // A bit of them for each MSR, reads then writes, low then high numbers: 0 where the guest does it itself.
-HostPhysical make_msr_bitmap();
+HostPhysical make_msr_bitmap(const Capabilities& cpu);
+
+// The local APIC's requests, services and priority into the page that the CPU works on, and back.
+void put_apic(LocalApic& apic, VmxVcpu& own);
+void take_apic(LocalApic& apic, VmxVcpu& own);
 
 // MOV to CR0 or CR4 that changes a bit which is the core's. True: the guest executes the instruction
 // again, and the CPU carries it out. False: #GP.

@@ -3,6 +3,7 @@
 // a guest begins with, the core's bits of CR0 and CR4, and the field that a failed entry is blamed on.
 #include "fake_core.hpp"
 
+#include "hvm/cpu/vmx_apic.cpp"
 #include "hvm/cpu/vmx_capabilities.cpp"
 #include "hvm/cpu/vmx_checks.cpp"
 #include "hvm/cpu/vmx_exit.cpp"
@@ -10,6 +11,7 @@
 
 #include <bit>
 #include <map>
+#include <memory>
 #include <string>
 
 #include <CppUTest/TestHarness.h>
@@ -92,6 +94,20 @@ TEST(VmxCapabilities, do_not_need_what_is_optional)
     const Capabilities cpu = decode();
     STRCMP_EQUAL("", cpu.lacks.data());
     CHECK_FALSE(cpu.vpid);
+}
+
+TEST(VmxCapabilities, virtualise_the_local_apic_with_all_that_it_takes_or_not_at_all)
+{
+    Capabilities cpu = decode();
+    CHECK_TRUE(cpu.virtual_apic);
+    CHECK_EQUAL(uint32_t{primary_tpr_shadow}, cpu.primary & (primary_tpr_shadow | primary_cr8_load | primary_cr8_store));
+    msrs[IA32_VMX_PROCBASED_CTLS2] = may(~uint32_t{secondary_virtual_interrupts});
+    cpu = decode();
+    STRCMP_EQUAL("", cpu.lacks.data());
+    CHECK_FALSE(cpu.virtual_apic);
+    CHECK_EQUAL(0u, cpu.secondary & (secondary_x2apic | secondary_virtual_interrupts));
+    CHECK_EQUAL(primary_cr8_load | primary_cr8_store,
+                cpu.primary & (primary_tpr_shadow | primary_cr8_load | primary_cr8_store));
 }
 
 TEST(VmxCapabilities, use_no_identifiers_that_cannot_be_invalidated)
@@ -331,14 +347,101 @@ TEST(VmxState, refuses_bits_of_cr4_that_are_not_offered)
 
 TEST(VmxState, passes_only_msrs_that_are_switched)
 {
-    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap());
+    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap(cpu));
     unsigned passed = 0;
     for (size_t i = 0; i < page_size; ++i)
         passed += 8 - static_cast<unsigned>(std::popcount(map[i]));
-    CHECK_EQUAL(20u, passed);                           // ten, for reads and writes
+    CHECK_EQUAL(23u, passed);                           // ten and TPR, for reads and writes; EOI for writes
+    CHECK_EQUAL(0xFE, map[0x808 / 8]);
+    CHECK_EQUAL(0xF6, map[0x800 + 0x808 / 8]);
     CHECK_EQUAL(0x8F, map[0x174 / 8]);                  // SYSENTER's three
     CHECK_EQUAL(0xE1, map[0x400 + 0x80 / 8]);           // STAR to FMASK, not EFER
     CHECK_EQUAL(0xF8, map[0xC00 + 0x100 / 8]);          // FS, GS and the other GS base, not TSC_AUX
+}
+
+TEST(VmxState, without_virtual_apic_passes_none_of_its_msrs)
+{
+    cpu.virtual_apic = false;
+    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap(cpu));
+    CHECK_EQUAL(0xFF, map[0x808 / 8]);
+    CHECK_EQUAL(0xFF, map[0x800 + 0x808 / 8]);
+}
+
+TEST_GROUP(VmxApic)
+{
+    std::unique_ptr<LocalApic> apic = std::make_unique<LocalApic>();
+    VmxVcpu own{};
+
+    void setup() override
+    {
+        fake::reset_core();
+        fake::vmcs.clear();
+        own.virtual_apic = machine::frame_pointer<uint32_t>(fake::new_frame());
+        apic->spurious = 0x1FF;
+    }
+    uint32_t& page(unsigned offset) { return own.virtual_apic[offset / 4]; }
+};
+
+TEST(VmxApic, goes_into_the_page_and_comes_back)
+{
+    apic->task_priority = 0x20;
+    apic->requests[1] = 1u << 4;            // 0x24
+    apic->requests[2] = 1u << 0 | 1u << 9;  // 0x40, 0x49
+    apic->in_service[1] = 1u << 16;         // 0x30
+    put_apic(*apic, own);
+    CHECK_EQUAL(0x20u, page(0x80));
+    CHECK_EQUAL(1u << 4, page(0x210));
+    CHECK_EQUAL(1u << 0 | 1u << 9, page(0x220));
+    CHECK_EQUAL(1u << 16, page(0x110));
+    CHECK_EQUAL(0x3049u, read(Field::GUEST_INTERRUPT_STATUS));
+    CHECK_EQUAL(0u, apic->requests[2].load());
+    take_apic(*apic, own);
+    CHECK_EQUAL(1u << 4, apic->requests[1].load());
+    CHECK_EQUAL(1u << 0 | 1u << 9, apic->requests[2].load());
+    CHECK_EQUAL(1u << 16, apic->in_service[1]);
+    CHECK_EQUAL(0u, page(0x220));
+    CHECK_EQUAL(0u, page(0x110));
+}
+
+TEST(VmxApic, shows_what_the_guest_took_and_ended_and_what_came_meanwhile)
+{
+    apic->requests[2] = 1u << 0;            // 0x40
+    apic->in_service[1] = 1u << 16;         // 0x30
+    put_apic(*apic, own);
+    // The CPU delivers 0x40; the guest sets its priority; another CPU sends 0x41.
+    page(0x220) = 0;
+    page(0x120) = 1;
+    page(0x80) = 0x50;
+    write(Field::GUEST_INTERRUPT_STATUS, 0x4000);
+    apic->requests[2] = 1u << 1;
+    take_apic(*apic, own);
+    CHECK_EQUAL(1u << 1, apic->requests[2].load());
+    CHECK_EQUAL(1u, apic->in_service[2]);
+    CHECK_EQUAL(1u << 16, apic->in_service[1]);
+    CHECK_EQUAL(0x50u, apic->task_priority);
+}
+
+TEST(VmxApic, ends_are_seen)
+{
+    apic->in_service[2] = 1;
+    put_apic(*apic, own);
+    CHECK_EQUAL(0x4000u, read(Field::GUEST_INTERRUPT_STATUS));
+    page(0x120) = 0;
+    write(Field::GUEST_INTERRUPT_STATUS, 0);
+    take_apic(*apic, own);
+    CHECK_EQUAL(0u, apic->in_service[2]);
+    put_apic(*apic, own);
+    CHECK_EQUAL(0u, own.interrupt_status);
+}
+
+TEST(VmxApic, that_is_off_keeps_its_requests)
+{
+    apic->spurious = 0xFF;
+    apic->requests[2] = 1;
+    put_apic(*apic, own);
+    CHECK_EQUAL(0u, page(0x220));
+    CHECK_EQUAL(1u, apic->requests[2].load());
+    CHECK_EQUAL(0u, own.interrupt_status);
 }
 
 TEST(VmxState, of_a_refused_entry_is_named)
