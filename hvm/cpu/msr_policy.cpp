@@ -20,18 +20,18 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint32_t apic_base = 0x1B;
-constexpr uint32_t tsc_deadline = 0x6E0;
+constexpr uint32_t msr_apic_base = 0x1B;
+constexpr uint32_t msr_tsc_deadline = 0x6E0;
 constexpr uint32_t first_apic_register = 0x800;
 constexpr uint32_t last_apic_register = 0x8FF;
-constexpr uint32_t efer = 0xC0000080;
-constexpr uint64_t efer_sce = 1, efer_lme = 0x100, efer_lma = 0x400, efer_nxe = 0x800;
+constexpr uint32_t msr_efer = 0xC0000080;
+constexpr uint64_t efer_sce = 1, efer_lme = 0x100, efer_active = 0x400, efer_nxe = 0x800;
 constexpr uint64_t apic_enabled_x2apic = 0xFEE00C00;
 constexpr uint64_t apic_boot_cpu = 0x100;
 
 bool is_apic(uint32_t msr)
 {
-    return msr == tsc_deadline || (msr >= first_apic_register && msr <= last_apic_register);
+    return msr == msr_tsc_deadline || (msr >= first_apic_register && msr <= last_apic_register);
 }
 
 uint64_t apic_base_of(const Vcpu& vcpu)
@@ -73,7 +73,7 @@ bool write_hypercall_page(const Vcpu& vcpu, uint64_t value)
 
 bool store_efer(Vcpu& vcpu, uint64_t value)
 {
-    if ((value & ~(efer_sce | efer_lme | efer_lma | efer_nxe)) != 0)
+    if ((value & ~(efer_sce | efer_lme | efer_active | efer_nxe)) != 0)
         return false;
     const uint64_t former = vendor().read_efer(vcpu);
     const bool paging = (vendor().paging(vcpu).cr0 >> 31 & 1) != 0;
@@ -103,10 +103,10 @@ bool read_hardware_msr(Vcpu& vcpu, uint32_t msr, uint64_t& value)
     if (vendor().read_switched_msr(vcpu, msr, value))
         return true;
     switch (msr) {
-    case apic_base:
+    case msr_apic_base:
         value = apic_base_of(vcpu);
         return true;
-    case efer:
+    case msr_efer:
         value = vendor().read_efer(vcpu);
         return true;
     default:
@@ -122,9 +122,9 @@ bool write_hardware_msr(Vcpu& vcpu, uint32_t msr, uint64_t value)
     if (is_apic(msr))
         return write_apic(vcpu, msr, value);
     switch (msr) {
-    case apic_base:
+    case msr_apic_base:
         return value == apic_base_of(vcpu);
-    case efer:
+    case msr_efer:
         return store_efer(vcpu, value);
     case static_cast<uint32_t>(Msr::IA32_PAT):
         return is_allowed_pat(value) && vendor().write_switched_msr(vcpu, msr, value);

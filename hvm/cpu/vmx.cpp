@@ -193,6 +193,22 @@ void set_windows(VmxVcpu& own, bool interrupt)
     write(Field::PRIMARY_CONTROLS, wanted);
 }
 
+// Bochs 2.7 holds interrupts of the box back from a guest that was entered with IF off until it changes
+// IF. So that no guest keeps its CPU, such a run ends by the preemption timer, on other CPUs too, where
+// it costs an exit at most.
+void bound_deaf_run(VmxVcpu& own, uint64_t flags)
+{
+    if (!shared.cpu.preemption_timer)
+        return;
+    uint32_t wanted = shared.cpu.pin;
+    if ((flags & flags_interrupts) == 0)
+        wanted |= pin_preemption_timer;
+    if (own.pin_controls == wanted)
+        return;
+    own.pin_controls = wanted;
+    write(Field::PIN_CONTROLS, wanted);
+}
+
 void put_in(VmxVcpu& own, Injection& next)
 {
     if (next.type == Injection::Type::none)
@@ -335,6 +351,7 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     write(Field::GUEST_RFLAGS, frame.rflags);
     put_in(own, hardware.next);
     set_windows(own, hardware.window_wanted);
+    bound_deaf_run(own, frame.rflags);
     if (own.virtual_apic != nullptr)
         put_apic(hardware.apic, own);
     hardware.interrupt_taken = true;

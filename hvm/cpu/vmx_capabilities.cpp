@@ -21,6 +21,7 @@ constexpr std::array pin_wishes{
     Wish{pin_interrupts, Need::required, "external-interrupt exiting"},
     Wish{pin_nmi, Need::required, "NMI exiting"},
     Wish{pin_virtual_nmi, Need::required, "virtual NMIs"},
+    Wish{pin_preemption_timer, Need::optional, "preemption timer"},
 };
 
 constexpr std::array primary_wishes{
@@ -103,6 +104,9 @@ struct Decoder {
 void Decoder::controls() const
 {
     made.pin = word(has_true_controls ? IA32_VMX_TRUE_PINBASED_CTLS : IA32_VMX_PINBASED_CTLS, pin_wishes);
+    made.preemption_timer = (made.pin & pin_preemption_timer) != 0;
+    made.pin &= ~uint32_t{pin_preemption_timer};
+    made.timer_shift = msr_of(IA32_VMX_MISC) & 0x1F;
     const uint32_t primary_msr = has_true_controls ? IA32_VMX_TRUE_PROCBASED_CTLS : IA32_VMX_PROCBASED_CTLS;
     made.primary = word(primary_msr, primary_wishes);
     (void)word(primary_msr, primary_later);

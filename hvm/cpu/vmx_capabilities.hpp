@@ -16,6 +16,8 @@ struct Capabilities {
     uint32_t pin, primary, secondary, exit, entry;
     bool pages_1g, pages_2m;            // of extended page tables
     bool vpid;
+    bool preemption_timer;              // not in `pin`: it is switched on and off
+    unsigned timer_shift;               // it counts when bit n of the TSC changes
     bool virtual_apic;                  // the CPU delivers the local APIC's interrupts and takes their ends
     bool invept_single, invept_all, invvpid_all;
     // Of CR0 and CR4 while VMX is on, root and guest: those that must be set, and that may be.

@@ -13,6 +13,7 @@ ExitReason simple_reason(uint32_t reason)
     switch (reason) {
     case reason_interrupt:
     case reason_init:
+    case reason_preemption_timer:
         return ExitReason::interrupt;
     case reason_interrupt_window:
     case reason_nmi_window:

@@ -73,6 +73,7 @@ enum class Field : uint32_t {
     GUEST_INTERRUPTIBILITY = 0x4824,
     GUEST_ACTIVITY = 0x4826,
     GUEST_SYSENTER_CS = 0x482A,
+    PREEMPTION_TIMER = 0x482E,
     HOST_SYSENTER_CS = 0x4C00,
     CR0_MASK = 0x6000,
     CR4_MASK = 0x6002,
@@ -130,6 +131,7 @@ enum PinControl : uint32_t {
     pin_interrupts = 1u << 0,
     pin_nmi = 1u << 3,
     pin_virtual_nmi = 1u << 5,
+    pin_preemption_timer = 1u << 6,
 };
 
 enum PrimaryControl : uint32_t {
@@ -206,6 +208,7 @@ enum Reason : uint32_t {
     reason_ept_violation = 48,
     reason_ept_misconfiguration = 49,
     reason_invept = 50,
+    reason_preemption_timer = 52,
     reason_invvpid = 53,
     reason_wbinvd = 54,
     reason_xsetbv = 55,
@@ -247,6 +250,7 @@ enum CapabilityMsr : uint32_t {
     IA32_VMX_PROCBASED_CTLS = 0x482,
     IA32_VMX_EXIT_CTLS = 0x483,
     IA32_VMX_ENTRY_CTLS = 0x484,
+    IA32_VMX_MISC = 0x485,
     IA32_VMX_CR0_FIXED0 = 0x486,
     IA32_VMX_CR0_FIXED1 = 0x487,
     IA32_VMX_CR4_FIXED0 = 0x488,

@@ -6,6 +6,7 @@
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "hvm/cpu/vmx_instructions.hpp"
 #include "hvm/cpu/vmx_vcpu.hpp"
+#include "machine/clock.hpp"
 #include "machine/memory.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/instructions.hpp"
@@ -58,6 +59,12 @@ void pass_msr(uint8_t* map, Msr msr)
     const auto mask = static_cast<uint8_t>(~(1u << (number % 8)));
     map[at] &= mask;
     map[writes_at + at] &= mask;
+}
+
+uint64_t longest_deaf_ticks()
+{
+    constexpr uint64_t longest_ns = 1'000'000;
+    return machine::to_ticks(Nanoseconds(longest_ns)) - machine::to_ticks(Nanoseconds(0));
 }
 
 void write_host_fields(const Vcpu& vcpu)
@@ -119,6 +126,7 @@ HostPhysical make_msr_bitmap(const Capabilities& cpu)
 
 void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& cpu, HostPhysical msr_bitmap)
 {
+    own.pin_controls = cpu.pin;
     own.primary_controls = cpu.primary;
     write(Field::PIN_CONTROLS, cpu.pin);
     write(Field::PRIMARY_CONTROLS, cpu.primary);
@@ -130,6 +138,8 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
                              Field::EXIT_MSR_STORE_COUNT, Field::EXIT_MSR_LOAD_COUNT, Field::ENTRY_MSR_LOAD_COUNT,
                              Field::ENTRY_EVENT, Field::GUEST_DEBUGCTL})
         write(none, 0);
+    if (cpu.preemption_timer)
+        write(Field::PREEMPTION_TIMER, longest_deaf_ticks() >> cpu.timer_shift);
     write(Field::MSR_BITMAP, msr_bitmap.raw());
     write(Field::EPT_POINTER, own.ept_pointer);
     if (cpu.vpid)

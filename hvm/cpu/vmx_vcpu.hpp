@@ -44,6 +44,7 @@ struct VmxVcpu {
     bool launched;
     bool start_pending;                 // `start` is to be put into the VMCS
     StartState start;
+    uint32_t pin_controls;              // as in the VMCS now
     uint32_t primary_controls;          // as in the VMCS now
     uint32_t interruptibility;          // as in the VMCS now
     bool nmi_window_wanted;

@@ -44,6 +44,7 @@ void offer_everything()
     for (const uint32_t msr : {0x48Du, 0x48Eu, 0x48Fu, 0x490u, 0x48Bu})
         msrs[msr] = may(0xFFFF'FFFF);
     msrs[IA32_VMX_EPT_VPID_CAP] = ~uint64_t{0};
+    msrs[IA32_VMX_MISC] = 0x65;
     msrs[IA32_VMX_CR0_FIXED0] = 0x8000'0021;
     msrs[IA32_VMX_CR0_FIXED1] = 0xFFFF'FFFF;
     msrs[IA32_VMX_CR4_FIXED0] = 0x2000;
@@ -66,12 +67,14 @@ TEST(VmxCapabilities, of_a_full_cpu_lack_nothing)
     CHECK_EQUAL(0x12u, cpu.revision);
     CHECK_TRUE(cpu.vpid && cpu.pages_1g && cpu.pages_2m && cpu.invept_single);
     CHECK_EQUAL(pin_interrupts | pin_nmi | pin_virtual_nmi, cpu.pin);
+    CHECK_TRUE(cpu.preemption_timer);
+    CHECK_EQUAL(5u, cpu.timer_shift);
     CHECK_FALSE(unknown_msr);
 }
 
 TEST(VmxCapabilities, keep_bits_that_must_be_set)
 {
-    msrs[IA32_VMX_TRUE_PINBASED_CTLS] = may(0xFF, 0x16);
+    msrs[IA32_VMX_TRUE_PINBASED_CTLS] = may(0xBF, 0x16);
     CHECK_EQUAL(0x16u | pin_interrupts | pin_nmi | pin_virtual_nmi, decode().pin);
 }
 
@@ -166,7 +169,7 @@ TEST(VmxExit, of_each_plain_kind_has_its_reason)
         {7, ExitReason::interrupt_window}, {8, ExitReason::interrupt_window}, {9, ExitReason::task_switch},
         {10, ExitReason::cpuid},          {12, ExitReason::halt},         {13, ExitReason::cache_control},
         {15, ExitReason::no_such_instruction}, {18, ExitReason::hypercall}, {19, ExitReason::no_such_instruction},
-        {27, ExitReason::no_such_instruction}, {31, ExitReason::msr_read}, {32, ExitReason::msr_write},
+        {27, ExitReason::no_such_instruction}, {52, ExitReason::interrupt}, {31, ExitReason::msr_read}, {32, ExitReason::msr_write},
         {54, ExitReason::cache_control},  {55, ExitReason::set_xcr0},     {49, ExitReason::unknown},
         {200, ExitReason::unknown},
     };

@@ -22,5 +22,6 @@ inline void init_fpu() {}
 inline void save_fpu(void*, uint64_t) { fake::xcr0 = fake::components_of_fpu; }
 inline void restore_fpu(const void*, uint64_t guest_xcr0) { fake::xcr0 = guest_xcr0; }
 inline void write_xcr0(uint64_t value) { fake::xcr0 = value; }
+[[nodiscard]] inline uint64_t read_xcr0() { return fake::xcr0; }
 
 }  // namespace bulkhead::machine
