@@ -24,7 +24,14 @@ inline constexpr Variant variants[] = {
     {{0x8086, 0x100e}, "82540EM", false},
     {{0x8086, 0x10d3}, "82574L", true},
 };
-[[nodiscard]] const Variant* find_variant(CardId id);
+[[nodiscard]] constexpr const Variant* find_variant(CardId id)
+{
+    for (const Variant& variant : variants) {
+        if (variant.id == id)
+            return &variant;
+    }
+    return nullptr;
+}
 
 }  // namespace intel
 

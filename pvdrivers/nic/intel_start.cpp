@@ -10,15 +10,6 @@ namespace bulkhead::nic {
 using namespace intel;
 using namespace std::chrono_literals;
 
-const Variant* intel::find_variant(CardId id)
-{
-    for (const Variant& variant : variants) {
-        if (variant.id == id)
-            return &variant;
-    }
-    return nullptr;
-}
-
 Result<> IntelDriver::find()
 {
     if (card_.map_bar(0) < registers_bytes || read(Register::STATUS) == UINT32_MAX)

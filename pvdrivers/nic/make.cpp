@@ -2,6 +2,7 @@
 // Which driver drives a card, and real cards.
 #include "pvdrivers/nic/make.hpp"
 
+#include "pvdrivers/abi/network_cards.h"
 #include "pvdrivers/nic/intel.hpp"
 #include "pvdrivers/nic/pci_card.hpp"
 #include "pvdrivers/nic/virtio_net.hpp"
@@ -61,7 +62,11 @@ void PciCard::pause(Duration duration)
         __builtin_ia32_pause();
 }
 
-bool is_known(CardId id) { return VirtioNet::drives(id) || intel::find_variant(id) != nullptr; }
+// What the host tool takes for a card that has a driver has one.
+#define HAS_DRIVER(vendor, device) \
+    static_assert(VirtioNet::drives({vendor, device}) || intel::find_variant({vendor, device}) != nullptr);
+BULKHEAD_NETWORK_CARDS(HAS_DRIVER)
+#undef HAS_DRIVER
 
 Result<Nic*> make_nic(Card& card, const DmaArena& arena, EventHandler handler)
 {
@@ -81,7 +86,7 @@ Result<Nic*> make_nic(Card& card, const DmaArena& arena, EventHandler handler)
 
 Result<Nic*> make_nic(Device& device, const DmaArena& arena, EventHandler handler)
 {
-    if (!device.info().present || !is_known({device.info().vendor, device.info().device}))
+    if (!device.info().present)
         return failure(XEN_ENODEV);
     auto* card = new (std::nothrow) PciCard(device);
     if (card == nullptr)

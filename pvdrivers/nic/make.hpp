@@ -9,9 +9,6 @@
 
 namespace bulkhead::nic {
 
-// Whether there is a driver for such a card.
-[[nodiscard]] bool is_known(CardId id);
-
 // Starts the driver of the device, which is to live as long as the program, as the driver does. The handler is
 // that of the card's interrupts; it calls on_interrupt(). XEN_ENODEV: no driver knows the card, or it does not
 // come up. XEN_ENOMEM: the arena or the heap is too small. What the driver could not do is not retried.

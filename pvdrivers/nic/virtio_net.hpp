@@ -12,7 +12,7 @@ public:
     explicit VirtioNet(Card& card) : Driver(card) {}
 
     // The modern id, and the older one of cards that speak both.
-    [[nodiscard]] static bool drives(CardId id)
+    [[nodiscard]] static constexpr bool drives(CardId id)
     {
         return id.vendor == 0x1af4 && (id.device == 0x1041 || id.device == 0x1000);
     }
