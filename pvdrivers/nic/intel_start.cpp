@@ -33,12 +33,14 @@ bool IntelDriver::wait_for(Register reg, uint32_t mask, uint32_t value, unsigned
     return false;
 }
 
-// The emulated 82540EM takes CTRL_RST without resetting anything, so the rings are stopped and emptied by
-// their registers too. The reset leaves the PHY alone: the link stays.
+// DMA is off already. The emulated 82540EM takes CTRL_RST without resetting anything, so its rings are emptied
+// by their registers too; and it receives nothing for a second after each write to RCTL, so that one is left alone.
+// The reset leaves the PHY alone: the link stays.
 void IntelDriver::stop()
 {
     write(Register::IMC, UINT32_MAX);
-    write(Register::RCTL, 0);
+    if (variant_.pci_express)
+        write(Register::RCTL, 0);
     write(Register::TCTL, TCTL_PSP);
     (void)read(Register::STATUS);
     if (variant_.pci_express) {
@@ -181,7 +183,9 @@ void IntelDriver::start_receiver()
     if (variant_.pci_express)
         write(Register::RFCTL, 0);      // legacy descriptors
     write(Register::RXCSUM, RXCSUM_IPOFL | RXCSUM_TUOFL);
-    write(Register::RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC);
+    constexpr uint32_t control = RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC;
+    if (read(Register::RCTL) != control)
+        write(Register::RCTL, control);
 }
 
 void IntelDriver::start_transmitter()

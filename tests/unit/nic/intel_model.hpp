@@ -64,6 +64,8 @@ public:
             return;
         if (static_cast<R>(offset) == R::TDT)
             ++tail_writes;
+        if (static_cast<R>(offset) == R::RCTL)
+            ++receive_control_writes;
         switch (static_cast<R>(offset)) {
         case R::CTRL:
             registers_[offset / 4] = value;
@@ -144,6 +146,7 @@ public:
     bool without_end = false;
     std::optional<uint16_t> override_length;
     unsigned tail_writes = 0;
+    unsigned receive_control_writes = 0;
 
 private:
     uint64_t ring(R low, R high) { return reg(low) | uint64_t{reg(high)} << 32; }

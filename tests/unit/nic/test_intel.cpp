@@ -473,6 +473,19 @@ TEST(Intel, a_card_that_a_former_life_left_running_is_taken_over)
     }
 }
 
+TEST(Intel, a_card_that_ignores_its_reset_goes_on_receiving)
+{
+    e1000.card.ignores_reset = true;
+    e1000.driver.reset();
+    LONGS_EQUAL(1, e1000.card.receive_control_writes);
+    CHECK(e1000.card.receive(plain_frame(60)));
+    e1000.owner.serve();
+    LONGS_EQUAL(1, e1000.owner.received.size());
+    e1000.card.ignores_reset = false;
+    e1000.driver.reset();
+    LONGS_EQUAL(2, e1000.card.receive_control_writes);
+}
+
 TEST(Intel, a_reset_leaves_the_owner_its_buffers)
 {
     const auto tx = e1000e.driver.tx_buffer();
