@@ -119,7 +119,7 @@ STORE_BOUND := 65536
 $(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug: PVDRIVERS_START :=
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # Every frame of a partition takes this path.
-$(B)/pvdrivers/switch/%: PVDRIVERS_CODE += -fomit-frame-pointer
+$(B)/pvdrivers/switch/%: PVDRIVERS_CODE += -O3 -fomit-frame-pointer
 # No frame of a partition waits for the pages that the switch shows of itself.
 $(B)/pvdrivers/switch/host/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # What a program runs at its start, or when it ends, only.

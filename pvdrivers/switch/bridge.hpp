@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One network: decides which ports get a frame.
 //
-// It is not lwIP's bridgeif. That has no port policy (VLAN, isolation, groups, ports that come and go);
-// and each frame through it costs a pbuf, an entry of its table found by linear search twice (source and
-// destination), and a call for each port, when the addresses of all ports but the uplink are in the plan
-// and need no learning. The figures are in the README.
+// It is not lwIP's bridgeif. A unicast frame from port to port costs 425 instructions there and 630 with the
+// pbuf that it wants (GCC 12, -O2, three ports, counted by callgrind); here it costs 65, of 7,000 for a whole
+// way of a frame between partitions. It has no VLANs, isolation, groups or ports that come and go either. It
+// learns the address of every port, where the plan has all but those behind the uplink.
 #pragma once
 
 #include "pvdrivers/switch/fdb.hpp"
