@@ -326,6 +326,33 @@ $(DEPS)/ramdisk/%.cpio.gz: $(ramdisk_files) $(DEPS)/ramdisk/stress-tool $(DEPS)/
 
 $(DEPS)/kernels/%/version: $(DEPS)/setup/toolchain.mk ;
 
+# To compare the store's answers with those of Debian's stores, which run in a first domain of Xen.
+STORE_PEER         := $(DEPS)/ramdisk/store-peer.cpio.gz
+STORE_PEER_MODULES := xen-evtchn xen-gntdev xen-privcmd xenfs
+XEN_UTILS          := $(DEPS)/ramdisk/xen-utils
+
+$(XEN_UTILS)/version: ci/fetch-xen-utils $(DEPS)/setup/toolchain.mk
+	$(call say,FETCH,$(XEN_UTILS))
+	$(Q)ci/fetch-xen-utils $(XEN_UTILS) && touch $@
+
+$(DEPS)/ramdisk/store-probe: tests/ramdisk/store_probe.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) $(XEN_HEADERS) -static -s -o $@ $<
+
+$(STORE_PEER): $(DEPS)/ramdisk/amd64.cpio.gz $(DEPS)/ramdisk/store-probe tests/ramdisk/store-peer tests/ramdisk/pack \
+            $(XEN_UTILS)/version Makefile
+	$(call say,RAMDISK,$@)
+	$(Q)for module in $(STORE_PEER_MODULES); do \
+	    modules="$$modules --module $$(find $(DEPS)/kernels/amd64/lib/modules -name $$module.ko)"; \
+	done; \
+	libraries=$$(ldd $(XEN_UTILS)/xenstored $(XEN_UTILS)/oxenstored | \
+	    sed -n 's,.*=> \(/[^ ]*/\([^ /]*\)\) .*,lib/\2=\1,p; s,^[[:space:]]*/\(lib64/[^ ]*\) .*,\1=/\1,p' | sort -u); \
+	tests/ramdisk/pack --output $@.part $$modules $$libraries bin/xenstored=$(XEN_UTILS)/xenstored \
+	    bin/oxenstored=$(XEN_UTILS)/oxenstored etc/oxenstored.conf=$(XEN_UTILS)/oxenstored.conf \
+	    bin/store-probe=$(DEPS)/ramdisk/store-probe bin/store-peer=tests/ramdisk/store-peer
+	$(Q)cat $< $@.part > $@ && rm $@.part
+
 # --- Fuzzing ----------------------------------------------------------------
 # clang 14 hides <expected> unless it is told that its concepts suffice.
 
@@ -395,7 +422,7 @@ TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bu
 test: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)
 
-test-full: $(TEST_PROGRAMS)
+test-full: $(TEST_PROGRAMS) $(STORE_PEER)
 	@tests/run --build $(B) --filter '$(FILTER)' --full $(UNIT_TESTS)
 
 # --- Conformance --------------------------------------------------------------

@@ -34,8 +34,8 @@ Error Path::assign(std::string_view text, uint32_t domain, Special special)
 {
     relative_ = false;
     length_ = 0;
-    const bool is_name = special == Special::allowed && text.starts_with('@');
-    if (is_name && text.find('/') != std::string_view::npos)
+    const bool is_name = text.starts_with('@');
+    if (is_name && (special == Special::refused || text.find('/') != std::string_view::npos))
         return EINVAL;
     if (!is_name && !text.starts_with('/')) {
         if (text.size() > XENSTORE_REL_PATH_MAX)

@@ -24,7 +24,7 @@ namespace bulkhead::store {
 
 class Path {
 public:
-    // Which paths beginning with '@' are names of their own, not relative paths.
+    // Whether a path may begin with '@' and be a name of its own. It is never a relative path.
     enum class Special : uint8_t { refused, allowed };
 
     // EINVAL if it is not a path. A relative one is below the domain's own.

@@ -6,7 +6,7 @@ import random
 import time
 
 from box import Failed
-from plans import linux
+from plans import SHARED, linux
 from suite import test
 
 # A guest's second is 31 million instructions: the time after which crashes are forgotten passes fast.
@@ -97,3 +97,42 @@ def killed_anywhere(context, kills, seed):
 
 test("a store that is killed at any instruction loses nothing", kills=5, seed=1)(killed_anywhere)
 test("a store that is killed at any of 150 instructions loses nothing", full=True, kills=150, seed=2)(killed_anywhere)
+
+
+PEERS = {"xenstored": "xenstored -N", "oxenstored": "oxenstored --no-fork --config-file=/etc/oxenstored.conf"}
+# oxenstored 4.17 has no directories in parts, and finds no node where a special name is no path.
+OF_ITS_OWN = {"xenstored": set(),
+              "oxenstored": {"special", "directory in parts", "part of nothing", "part without a place"}}
+
+
+def probed(text):
+    """Answers and events, in their order, of what store-probe has printed."""
+    return [line[len("probe: "):] for line in text.replace("\r", "").splitlines() if line.startswith("probe: ")]
+
+
+def own_answers(context, ramdisk):
+    guest = {**linux("amd64", name="one", memory=128, run="store-probe 1", store="default"), "ramdisk": ramdisk}
+    with context.start({"one": guest}, cpus=1, memory="256M") as box:
+        box["one"].expect(r"^probe: finished", guard=300)
+        return probed(box["one"].text)
+
+
+def answers_of(context, ramdisk, command):
+    kernel = os.path.join(SHARED, "kernels", "amd64", "vmlinuz")
+    arguments = ["-append", "console=com1 com1=115200,8n1 dom0_mem=256M noreboot", "-no-reboot",
+                 "-initrd", f'{kernel} console=hvc0 bh.run="store-peer {command}",{ramdisk}']
+    with context.box(os.path.join(SHARED, "kernels", "xen", "xen.elf"), cpus=1, memory="768M", extra=arguments) as box:
+        box.terminal.expect(r"^probe: finished", guard=300)
+        return probed(box.terminal.text)
+
+
+@test("the store answers as Debian's stores do", full=True)
+def as_debians(context):
+    ramdisk = os.path.join(SHARED, "ramdisk", "store-peer.cpio.gz")
+    ours = own_answers(context, ramdisk)
+    for name, command in PEERS.items():
+        theirs = answers_of(context, ramdisk, command)
+        different = [f"{name}: {their!r}, ours: {our!r}" for our, their in zip(ours, theirs, strict=True)
+                     if our != their and our.split(":")[0] not in OF_ITS_OWN[name]]
+        if different:
+            raise Failed("\n".join(different))
