@@ -15,6 +15,7 @@ from suite import test
 FLASH = os.path.join(plans.REPOSITORY, "platform", "x86", "flash", "flash")
 BLOCK = 0x10000
 CHIP = ["--chip", "0xef4014", "--bytes", "0x100000"]      # a W25Q80, 1 MiB
+DISK = os.path.join(plans.REPOSITORY, "platform", "x86", "flash", "disk")
 HELLO = r"hello from a PV guest"
 
 
@@ -164,3 +165,48 @@ def another(context):
         raise Failed("the chip was changed")
     expect(flash(context, chip + "-large", "--image", image, chip=[]), 1, "the chip has 16384 KiB, the image 1024 KiB")
     expect(flash(context, chip, "--image", os.path.join(context.folder, "nothing")), 1, "No such file")
+
+
+def write_disk(image, device, answer):
+    done = subprocess.run([DISK, "--image", image, device], input=answer, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout
+
+
+class Loop:
+    """A file of zeros as a disk of this machine."""
+
+    def __init__(self, path, size):
+        with open(path, "wb") as file:
+            file.truncate(size)
+        done = subprocess.run(["losetup", "--find", "--show", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+        if done.returncode != 0:
+            raise Failed(f"this needs root, for a loop device: {done.stdout.strip()}")
+        self.device = done.stdout.strip()
+
+    def __enter__(self):
+        return self.device
+
+    def __exit__(self, *_):
+        subprocess.run(["losetup", "--detach", self.device], check=False)
+
+
+@test("a disk is written after a yes only, and what was written starts")
+def to_disk(context):
+    os.makedirs(context.folder, exist_ok=True)
+    image = os.path.join(firmware.hello_images(context), "disk.img")
+    size = os.path.getsize(image)
+    expect(write_disk(image, image, "yes\n"), 1, f"{image} is no disk")
+    path = os.path.join(context.folder, "disk")
+    with Loop(path, 1 << 20) as device:
+        expect(write_disk(image, device, "yes\n"), 1, f"{device} has 1 MiB, the image {size >> 20} MiB")
+    with Loop(path, size + (1 << 20)) as device:
+        expect(write_disk(image, device, "y\n"), 1, "Everything on it will be lost", "nothing was written")
+        if any(content(path)):
+            raise Failed("it was written without a yes")
+        expect(write_disk(image, device, "yes\n"), 0, "verified")
+    if content(path)[:size] != content(image):
+        raise Failed("the disk does not hold the image")
+    with context.box(boot=firmware.disk(path, "sata"), machine="pc", memory="256M") as box:
+        box["hello"].expect(HELLO)
