@@ -61,10 +61,12 @@ void pass_msr(uint8_t* map, Msr msr)
     map[writes_at + at] &= mask;
 }
 
+// From now on: times long ago have no ticks of their own once the clock has been refined.
 uint64_t longest_deaf_ticks()
 {
     constexpr uint64_t longest_ns = 1'000'000;
-    return machine::to_ticks(Nanoseconds(longest_ns)) - machine::to_ticks(Nanoseconds(0));
+    const Nanoseconds time = machine::now();
+    return machine::to_ticks(time + longest_ns) - machine::to_ticks(time);
 }
 
 void write_host_fields(const Vcpu& vcpu)

@@ -215,7 +215,7 @@ const char* state_of(Virtualisation state)
 {
     switch (state) {
     case Virtualisation::absent: return "absent";
-    case Virtualisation::locked_by_firmware: return "locked by the firmware";
+    case Virtualisation::locked_by_firmware: return "off, enable it in the firmware's setup";
     case Virtualisation::without_nested_paging: return "without nested paging";
     case Virtualisation::without_unrestricted_guest: return "without unrestricted guest";
     case Virtualisation::available: return "available";

@@ -296,6 +296,16 @@ void interrupts()
     equal(2, count[timer], "TSC deadline");
 }
 
+// The box's interrupts come in meanwhile.
+void long_runs_with_interrupts_off()
+{
+    const uint64_t begin = read_tsc();
+    uint64_t rounds = 0;
+    while (read_tsc() - begin < 3'000'000)
+        ++rounds;
+    expect(rounds > 1000, "rounds with interrupts off", rounds);
+}
+
 void non_maskable_interrupts()
 {
     write_msr(apic_command, nmi_to_self);
@@ -358,6 +368,7 @@ extern "C" void guest_main()
     extended_state();
     debug_exceptions();
     interrupts();
+    long_runs_with_interrupts_off();
     non_maskable_interrupts();
     equal(0x1FF, tour_of_modes(), "modes");
     equal(0x1FF, tour_of_modes(), "modes, again");

@@ -125,6 +125,9 @@ TEST(Features, tell_vtx_with_ept_from_its_lesser_forms)
     CHECK(decode().vtx == Virtualisation::available);
     msrs[0x3A] = 1;
     CHECK(decode().vtx == Virtualisation::locked_by_firmware);
+    char words[160];
+    describe_virtualisation(decode(), words, sizeof(words));
+    STRCMP_CONTAINS("VT-x with EPT: off, enable it in the firmware's setup;", words);
     msrs[0x3A] = 0;     // not locked: the core may turn it on
     CHECK(decode().vtx == Virtualisation::available);
     msrs[0x48B] = 0;
