@@ -177,6 +177,8 @@ public:
 
     FakeGuest(unsigned domain_id, Mac card) : domain(domain_id), mac(card)
     {
+        memory_ = static_cast<std::byte*>(std::aligned_alloc(4096, most_pages * 4096));
+        std::memset(memory_, 0, most_pages * 4096);
         for (auto* page : {&tx_page, &rx_page})
             *page = allocate();
         tx = reinterpret_cast<netif_tx_sring_t*>(tx_page);
@@ -192,8 +194,7 @@ public:
     }
     ~FakeGuest()
     {
-        for (std::byte* page : pages_)
-            std::free(page);
+        std::free(memory_);
         std::erase_if(fake::grants, [this](const auto& item) { return item.first.first == domain; });
     }
     FakeGuest(const FakeGuest&) = delete;
@@ -305,10 +306,7 @@ public:
 private:
     std::byte* allocate()
     {
-        auto* page = static_cast<std::byte*>(std::aligned_alloc(4096, 4096));
-        std::memset(page, 0, 4096);
-        pages_.push_back(page);
-        return page;
+        return memory_ + 4096 * pages_++;
     }
     template <class Ring>
     static void init_ring(Ring* ring)
@@ -352,7 +350,9 @@ private:
         received.push_back(std::move(frame));
         return true;
     }
-    std::vector<std::byte*> pages_;
+    static constexpr size_t most_pages = 2 * 256 + 2;
+    std::byte* memory_ = nullptr;
+    size_t pages_ = 0;
 };
 
 // The switch over some guests: each has card 0, connected, with one queue.
