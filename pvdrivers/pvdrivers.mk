@@ -127,7 +127,7 @@ $(patsubst %,$(B)/pvdrivers/runtime/%.cpp.o,address_space console memory pvh sli
 $(patsubst %,$(B)/pvdrivers/nic/%.cpp.o,intel_start make virtio_start): PVDRIVERS_CODE += -Os
 
 # Programs that test the runtime are one source file each, beside shared ones.
-PROGRAM_TESTS := device_checks runtime_checks misbehave image_reader store_client net_client nic_echo store_worker
+PROGRAM_TESTS := device_checks runtime_checks misbehave image_reader store_client net_client nic_echo store_worker hostile_card
 $(B)/tests/programs/net_client.debug: $(LWIP_LIBRARY)
 $(B)/tests/programs/runtime_checks.debug: $(B)/tests/programs/vectors.cpp.o
 $(B)/tests/programs/nic_echo.debug: $(patsubst %,$(B)/%.o,$(wildcard pvdrivers/nic/*.cpp))

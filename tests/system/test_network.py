@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Partitions on the network of the switch."""
 
+import os
+
 from plans import linux
 from suite import test
 
@@ -78,3 +80,18 @@ def ten_cards(context):
     with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
         box["two"].expect(READY)
         box["one"].expect(READY, *[r"^2 packets transmitted, 2 packets received"] * 5, r"^done")
+
+
+@test("a partition that breaks the rules of its card disturbs nobody else on the switch")
+def hostile(context):
+    program = os.path.join(context.build, "tests", "programs", "hostile_card.elf")
+    guests = {"one": guest(1, "ping -c 400 -i 0.05 -W 2 10.9.0.2 > /tmp/pings; grep received /tmp/pings; sleep 1000"),
+              "two": guest(2, "sleep 1000"),
+              "hostile": {"type": "pv", "memory": 8, "kernel": program, "store": "default",
+                          "vif": f"mac={mac(66)},bridge=lan0"}}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+        box["hostile"].expect(r"^hostile: done")
+        for reason in ("its index has run away", "its extra infos have no end", "its packet has too many slots",
+                       "its slot ends behind the page"):
+            box["switch"].expect(rf"^hostile/0 is cut off: {reason}")
+        box["one"].expect(r"^400 packets transmitted, 400 packets received")
