@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From each firmware to a partition that runs."""
 
+import filecmp
 import os
 import subprocess
 import time
 
 import firmware
+import plans
 from box import Failed, die_with_parent
 from plans import linux
 from suite import test
@@ -158,3 +160,16 @@ def bochs(context):
     finally:
         process.kill()
         process.wait()
+
+
+@test("two builds in two folders make the same images")
+def same_images(context):
+    guests = {"hello": plans.conformance_guest(context.build, "hello")}
+    folders = [os.path.join(context.folder, name) for name in ("one", "two")]
+    for folder in folders:
+        elf = plans.image(context.build, plans.plan(guests), folder)
+        plans.firmware_images(context.build, elf, folder, "--flash-mib", 4)
+    names = ["bulkhead.elf", "bulkhead.efi", "disk.img", "payload.elf", "bulkhead.rom", "slot.img", "manifest.txt"]
+    _, different, missing = filecmp.cmpfiles(*folders, names, shallow=False)
+    if different or missing:
+        raise Failed(f"different: {different}, missing: {missing}")
