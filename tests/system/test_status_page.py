@@ -26,7 +26,7 @@ def inside(context):
                 "wget -q -O - http://10.9.0.254/metrics | grep ^bulkhead_port_up; "
                 "wget -q -O - http://10.9.0.254/nothing || echo refused; "
                 "(echo parts; echo log) | nc 10.9.0.254 7777; echo; echo done")
-    guests = {"gateway": guest(1, commands), "control": guest(2, "nc -w 5 10.9.0.254 7777 < /dev/null || echo no diagnosis")}
+    guests = {"gateway": guest(1, commands), "control": guest(2, "nc -w 5 10.9.0.254 7777 < /dev/null | grep Bulkhead || echo no diagnosis")}
     with context.start(guests, plan={"networks": {"lan0": HOST}}, cpus=1, memory="512M") as box:
         box["switch"].expect(r"^network lan0: the switch is 10\.9\.0\.254, status page http://10\.9\.0\.254/")
         box["gateway"].expect(READY, r"^2 packets transmitted, 2 packets received", r"^.*</html>",
@@ -34,6 +34,17 @@ def inside(context):
                               r'^bulkhead_port_up\{network="lan0",port="host"\} 1', r"404 Not Found", r"^refused",
                               r"^ 1  gateway +running ", r"gateway: runs \(life 1", r"^done")
         box["control"].expect(READY, r"^no diagnosis")
+
+
+@test("the status page is back when its service has been killed")
+def killed(context):
+    loop = "while :; do wget -q -O - http://10.9.0.254/metrics | grep ^bulkhead_partition_lives_total.*switch; sleep 1; done"
+    with context.start({"gateway": guest(1, loop)}, plan={"networks": {"lan0": HOST}}, cpus=1, memory="512M") as box:
+        box["gateway"].expect(READY, r'^bulkhead_partition_lives_total\{partition="switch"\} 1')
+        box.monitor()
+        box.command("part switch kill", r"switch: ")
+        box.key("0")
+        box["gateway"].expect(r'^bulkhead_partition_lives_total\{partition="switch"\} 2')
 
 
 # --- From outside, through a card of the box --------------------------------------
