@@ -92,14 +92,15 @@ test("guest hardware, VT-x, Tiger Lake", full=True, start="start_bochs", memory=
 # --- VT-x in Bochs: slow, so that `make test` has one boot ------------------------------------------
 
 PATIENCE = {"guard": 3000, "silence": 900}
+# Of a Skylake the kernel says that its mitigation does not suffice, which counts as a complaint.
+NO_COMPLAINT = "retbleed=off"
 
 
 def boot_on_vtx(context, flavour, vcpus, run, cpus=None, **partition):
     """A stock kernel boots on VT-x, its log is clean, and it powers off."""
     cpus = cpus or vcpus
-    # Of a Skylake the kernel says that its mitigation does not suffice, which counts as a complaint.
     guest = pvh(flavour, run=run, name="guest", vcpus=vcpus, cpus=f"0-{cpus - 1}" if cpus > 1 else "0",
-                extra="retbleed=off", **partition)
+                extra=NO_COMPLAINT, **partition)
     with context.start_bochs({"guest": guest}, cpus=cpus, memory=512) as box:
         box["core"].expect(r"virtualisation: VT-x with EPT: available", r"partition 1 guest: pvh, ", **PATIENCE)
         ready = box["guest"].expect(READY, never=BROKEN, **PATIENCE)
@@ -121,8 +122,8 @@ test("pvh stress cloud-amd64, 2 vCPU, VT-x", full=True, flavour="cloud-amd64", v
 
 @test("pv and pvh partitions run beside each other, VT-x", full=True)
 def mixed_on_vtx(context):
-    guests = {"soft": linux(run="stress kernel-log", name="soft", memory=128, vcpus=1, cpus="0"),
-              "hard": pvh(run="stress kernel-log", name="hard", memory=128, vcpus=1, cpus="0")}
+    guests = {"soft": linux(run="stress kernel-log", name="soft", memory=128, vcpus=1, cpus="0", extra=NO_COMPLAINT),
+              "hard": pvh(run="stress kernel-log", name="hard", memory=128, vcpus=1, cpus="0", extra=NO_COMPLAINT)}
     with context.start_bochs(guests, memory=512) as box:
         for name in guests:
             box[name].expect(CLEAN, never=BROKEN, **PATIENCE)
