@@ -95,3 +95,22 @@ def hostile(context):
                        "its slot ends behind the page"):
             box["switch"].expect(rf"^hostile/0 is cut off: {reason}")
         box["one"].expect(r"^400 packets transmitted, 400 packets received")
+
+
+def restarts(context, count):
+    guests = {"one": guest(1, f"sleep 2; echo sending; netload send-for 10.9.0.2 5001 {count + 20} && echo sent all; sleep 1000"),
+              "two": guest(2, "netload receive 5001 check && echo every byte; sleep 1000")}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+        box["two"].expect(READY)
+        box["one"].expect(READY, r"^sending")
+        box.monitor()
+        for life in range(2, count + 2):
+            box.command("part switch restart", r"switch: ")
+            box["core"].expect(rf"switch: runs \(life {life}\b")
+        box.key("0")
+        box["one"].expect(r"^sent all")
+        box["two"].expect(r"^every byte")
+
+
+test("a connection outlives twenty restarts of the switch, byte for byte", count=20)(restarts)
+test("a connection outlives a thousand restarts of the switch", full=True, count=1000)(restarts)
