@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A program with a card: prints the datagrams that come to port 5005, asks `peer` for its page again and again,
-// and answers pings and, at port 9000, whatever is said to it by TCP with the same. Config: network, peer.
+// sums what comes to port 9000, and sends 100 MiB to who asks at port 9001. Config: network, peer.
 #include <bulkhead/console.hpp>
 #include <bulkhead/events.hpp>
 #include <bulkhead/net.hpp>
 #include <bulkhead/traps.hpp>
 
+#include <array>
 #include <string>
 
 #include <lwip/tcp.h>
@@ -33,63 +34,106 @@ void listen_for_datagrams()
     }, nullptr);
 }
 
-// A connection whose bytes go back. What has come and not yet gone waits, and so does the window.
-struct Echo {
-    pbuf* waiting = nullptr;
-    bool over = false;
+// CRC-32 as zlib and busybox have it.
+class Sum {
+public:
+    void add(const void* data, size_t bytes)
+    {
+        const auto* at = static_cast<const uint8_t*>(data);
+        for (size_t i = 0; i < bytes; ++i)
+            crc_ = crc_ >> 8 ^ table[(crc_ ^ at[i]) & 255];
+        bytes_ += bytes;
+    }
+    void print_as(const char* what) const { print("%s: %08x %lu\n", what, ~crc_, bytes_); }
+
+private:
+    static constexpr std::array<uint32_t, 256> table = [] {
+        std::array<uint32_t, 256> made{};
+        for (uint32_t i = 0; i < 256; ++i) {
+            made[i] = i;
+            for (int bit = 0; bit < 8; ++bit)
+                made[i] = made[i] >> 1 ^ ((made[i] & 1) != 0 ? 0xedb88320u : 0);
+        }
+        return made;
+    }();
+    uint32_t crc_ = ~0u;
+    uint64_t bytes_ = 0;
 };
 
-void send_back(Echo& echo, tcp_pcb* pcb)
+// Port 9000: what comes is summed.
+err_t take(void* context, tcp_pcb* pcb, pbuf* data, err_t)
 {
-    while (echo.waiting != nullptr && tcp_sndbuf(pcb) != 0) {
-        const auto bytes = std::min<u16_t>(echo.waiting->len, tcp_sndbuf(pcb));
-        if (tcp_write(pcb, echo.waiting->payload, bytes, TCP_WRITE_FLAG_COPY) != ERR_OK)
-            break;
-        tcp_recved(pcb, bytes);
-        echo.waiting = pbuf_free_header(echo.waiting, bytes);
-    }
-    tcp_output(pcb);
-    if (echo.waiting == nullptr && echo.over) {
+    auto* sum = static_cast<Sum*>(context);
+    if (data == nullptr) {
+        sum->print_as("received");
+        delete sum;
         tcp_arg(pcb, nullptr);
-        delete &echo;
+        tcp_recv(pcb, nullptr);
         tcp_close(pcb);
-    }
-}
-
-err_t received(void* context, tcp_pcb* pcb, pbuf* data, err_t)
-{
-    if (context == nullptr)
         return ERR_OK;
-    auto& echo = *static_cast<Echo*>(context);
-    if (data == nullptr)
-        echo.over = true;
-    else if (echo.waiting == nullptr)
-        echo.waiting = data;
-    else
-        pbuf_cat(echo.waiting, data);
-    send_back(echo, pcb);
+    }
+    for (const pbuf* piece = data; piece != nullptr; piece = piece->next)
+        sum->add(piece->payload, piece->len);
+    tcp_recved(pcb, data->tot_len);
+    pbuf_free(data);
     return ERR_OK;
 }
 
-void serve_echo()
+// Port 9001: 100 MiB of noise.
+struct Noise {
+    Sum sum;
+    uint32_t state = 1;
+    size_t left = 100u << 20;
+};
+
+err_t give(void* context, tcp_pcb* pcb, u16_t)
 {
-    tcp_pcb* pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
-    tcp_bind(pcb, IP_ANY_TYPE, 9000);
-    tcp_accept(tcp_listen(pcb), [](void*, tcp_pcb* from, err_t) -> err_t {
-        tcp_arg(from, new Echo);
-        tcp_recv(from, received);
-        tcp_sent(from, [](void* context, tcp_pcb* to, u16_t) -> err_t {
-            if (context != nullptr)
-                send_back(*static_cast<Echo*>(context), to);
+    auto* noise = static_cast<Noise*>(context);
+    uint32_t block[256];
+    while (noise != nullptr && noise->left != 0 && tcp_sndbuf(pcb) >= sizeof(block)) {
+        Noise next = *noise;
+        for (uint32_t& word : block)
+            word = next.state = next.state * 1664525 + 1013904223;
+        if (tcp_write(pcb, block, sizeof(block), TCP_WRITE_FLAG_COPY) != ERR_OK)
+            break;
+        next.sum.add(block, sizeof(block));
+        next.left -= sizeof(block);
+        *noise = next;
+    }
+    tcp_output(pcb);
+    if (noise != nullptr && noise->left == 0) {
+        noise->sum.print_as("sent");
+        delete noise;
+        tcp_arg(pcb, nullptr);
+        tcp_close(pcb);
+    }
+    return ERR_OK;
+}
+
+void serve_files()
+{
+    tcp_pcb* sink = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    tcp_bind(sink, IP_ANY_TYPE, 9000);
+    tcp_accept(tcp_listen(sink), [](void*, tcp_pcb* from, err_t) -> err_t {
+        tcp_arg(from, new Sum);
+        tcp_recv(from, take);
+        return ERR_OK;
+    });
+    tcp_pcb* source = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    tcp_bind(source, IP_ANY_TYPE, 9001);
+    tcp_accept(tcp_listen(source), [](void*, tcp_pcb* to, err_t) -> err_t {
+        tcp_arg(to, new Noise);
+        // Who asks may have said all before it has all.
+        tcp_recv(to, [](void*, tcp_pcb* pcb, pbuf* data, err_t) -> err_t {
+            if (data != nullptr) {
+                tcp_recved(pcb, data->tot_len);
+                pbuf_free(data);
+            }
             return ERR_OK;
         });
-        tcp_err(from, [](void* context, err_t) {
-            auto* echo = static_cast<Echo*>(context);
-            if (echo != nullptr && echo->waiting != nullptr)
-                pbuf_free(echo->waiting);
-            delete echo;
-        });
-        return ERR_OK;
+        tcp_sent(to, give);
+        tcp_poll(to, [](void* context, tcp_pcb* pcb) { return give(context, pcb, 0); }, 2);
+        return give(to->callback_arg, to, 0);
     });
 }
 
@@ -139,7 +183,7 @@ int main()
     if (const auto card = net::start_card(0, config().child("network")); !card)
         crash("no network: %s", name_of(card.error()));
     listen_for_datagrams();
-    serve_echo();
+    serve_files();
     ip_addr_t peer{};
     const bool asks = config().has("peer") && ipaddr_aton(config().text("peer")->data(), &peer) != 0;
     for (unsigned pages = 0;;) {

@@ -323,7 +323,8 @@ def plc_on_a_network(context):
 def linux_and_programs(context):
     commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -c 2 10.0.0.5; ping -s 8000 -c 2 10.0.0.4; "
                 "wget -q -O - http://10.0.0.3/figures.json; wget -q -O - http://10.0.0.3/ | tail -n 1; "
-                "head -c 100M /dev/urandom > /tmp/file; md5sum < /tmp/file; nc 10.0.0.4 9000 < /tmp/file | md5sum; "
+                "dd if=/dev/urandom of=/tmp/file bs=1M count=100; crc32 /tmp/file; "
+                "nc 10.0.0.4 9000 < /tmp/file; nc 10.0.0.4 9001 < /dev/null > /tmp/file; crc32 /tmp/file; "
                 "for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null http://10.0.0.3/ && echo page $i; done; "
                 "ping6 -c 3 fe80::ff:fe00:4%eth0")
     partitions = {
@@ -336,6 +337,9 @@ def linux_and_programs(context):
         for _ in range(2):
             box["debian"].expect(r"2 packets transmitted, 2 packets received")
         box["debian"].expect(r'^{"name":"plc","cycle":\d+', r"</html>")
-        sent = box["debian"].expect(r"^([0-9a-f]{32})\s").group(1)
-        box["debian"].expect(rf"^{sent}\s")
+        # 100 MiB each way.
+        there = box["debian"].expect(r"^([0-9a-f]{8})\s").group(1)
+        box["echo"].expect(rf"^received: {there} 104857600\b")
+        back = box["echo"].expect(r"^sent: ([0-9a-f]{8}) 104857600\b").group(1)
+        box["debian"].expect(rf"^{back}\s")
         box["debian"].expect(r"^page 10\s", r"3 packets transmitted, 3 packets received", r"bh.run ended with status 0")
