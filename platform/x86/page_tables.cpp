@@ -79,12 +79,19 @@ void CoreTables::map(uint64_t address, HostPhysical physical, uint64_t size_byte
         while (shift > shift_4k
                && (((address | from) & ((uint64_t{1} << shift) - 1)) != 0 || size_bytes >> shift == 0))
             shift -= 9;
+        // As many in a row as this table has, until a larger page fits.
+        const uint64_t bytes = uint64_t{1} << shift;
+        const uint64_t larger = shift < largest_shift ? (bytes << 9) - 1 : 0;
+        const uint64_t leaf = bits | leaf_bits | (shift == shift_4k ? 0 : uint64_t{page_large});
         uint64_t* at = entry(address, shift);
-        ASSERT((*at & page_present) == 0);
-        *at = from | bits | leaf_bits | (shift == shift_4k ? 0 : uint64_t{page_large});
-        address += uint64_t{1} << shift;
-        from += uint64_t{1} << shift;
-        size_bytes -= uint64_t{1} << shift;
+        unsigned left = entries_per_table - index_of(address, shift);
+        do {
+            ASSERT((*at & page_present) == 0);
+            *at++ = from | leaf;
+            address += bytes;
+            from += bytes;
+            size_bytes -= bytes;
+        } while (--left != 0 && size_bytes >= bytes && (larger == 0 || ((address | from) & larger) != 0));
     }
 }
 
