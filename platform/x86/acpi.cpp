@@ -85,9 +85,12 @@ START_ONLY bool Reader::read_rsdp(uint64_t address, Root& root) const
 
 START_ONLY uint64_t Reader::search_rsdp(uint64_t begin, uint64_t end) const
 {
+    // Most of it is something else: the first look is short.
+    constexpr uint64_t signature = 0x2052'5450'2044'5352;       // "RSD PTR "
     for (uint64_t at = begin; at < end; at += 16) {
+        const auto* place = static_cast<const uint64_t*>(view(at, sizeof(signature)));
         Root root;
-        if (read_rsdp(at, root))
+        if (place != nullptr && *place == signature && read_rsdp(at, root))
             return at;
     }
     return 0;

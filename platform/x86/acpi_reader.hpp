@@ -37,6 +37,12 @@ public:
             total = static_cast<uint8_t>(total + byte);
         return total;
     }
+    // Where the byte is next, from that offset on; the size if nowhere.
+    [[nodiscard]] size_t find(uint8_t byte, size_t offset) const
+    {
+        const void* at = offset < size() ? memchr(bytes_.data() + offset, byte, size() - offset) : nullptr;
+        return at != nullptr ? static_cast<size_t>(static_cast<const uint8_t*>(at) - bytes_.data()) : size();
+    }
     [[nodiscard]] bool has_text(size_t offset, const char* text, size_t length) const
     {
         return holds(offset, length) && memcmp(bytes_.data() + offset, text, length) == 0;

@@ -173,9 +173,9 @@ START_ONLY void find_s5(const Bytes& table, AcpiFacts& facts)
     constexpr uint8_t name_op = 0x08;
     constexpr uint8_t root_character = '\\';
     constexpr uint8_t package_op = 0x12;
-    for (size_t at = header_bytes + 1; !facts.can_power_off && table.holds(at, 8); ++at) {
-        // Tables have hundreds of kilobytes of other bytes.
-        if (table.get<uint8_t>(at) != '_' || !table.has_text(at, "_S5_", 4))
+    for (size_t at = table.find('_', header_bytes + 1); !facts.can_power_off && table.holds(at, 8);
+         at = table.find('_', at + 1)) {
+        if (!table.has_text(at, "_S5_", 4))
             continue;
         const auto before = table.get<uint8_t>(at - 1);
         const bool named = before == name_op || (before == root_character && table.get<uint8_t>(at - 2) == name_op);

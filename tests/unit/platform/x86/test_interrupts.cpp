@@ -7,17 +7,24 @@
 #include <utility>
 #include <vector>
 
-// The CPU that runs is a variable here.
+// The CPU that runs and the time are variables here.
 namespace bulkhead {
 
 static Cpu cpus[4];
 static size_t current_cpu;
 static Cpu& test_this_cpu() { return cpus[current_cpu]; }
+static uint64_t time_now;
+
+namespace machine {
+static Nanoseconds test_now() { return Nanoseconds(time_now); }
+}  // namespace machine
 
 }  // namespace bulkhead
 
 #define this_cpu test_this_cpu
+#define now test_now
 #include "platform/x86/interrupts.cpp"
+#undef now
 #undef this_cpu
 #include "platform/x86/clock_math.cpp"
 
@@ -26,7 +33,6 @@ static Cpu& test_this_cpu() { return cpus[current_cpu]; }
 namespace bulkhead {
 
 static Features the_features;
-static uint64_t time_now;
 static bool polled;
 static unsigned ends, flushes_answered, uart_interrupts, refinements, seconds;
 static std::vector<uint32_t> counts_written;
@@ -57,7 +63,6 @@ void send_interrupt(uint32_t apic_id, uint8_t vector) { sent.emplace_back(apic_i
 Cpu& cpu_by_number(CpuNumber number) { return cpus[number.raw()]; }
 
 namespace machine {
-Nanoseconds now() { return Nanoseconds(time_now); }
 TscTicks to_ticks(Nanoseconds time) { return TscTicks(time.raw()); }
 }  // namespace machine
 
