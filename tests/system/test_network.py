@@ -114,3 +114,27 @@ def restarts(context, count):
 
 test("a connection outlives twenty restarts of the switch, byte for byte", count=20)(restarts)
 test("a connection outlives a thousand restarts of the switch", full=True, count=1000)(restarts)
+
+
+@test("cards connect anew: a driver that is loaded again, a partition that reboots")
+def reconnect(context):
+    # A driver that is bound to a card holds its module.
+    again = ("echo vif-0 > /sys/bus/xen/drivers/vif/unbind; rmmod xen-netfront && insmod /lib/modules/xen-netfront.ko && ip address add 10.9.0.1/24 dev eth0 && "
+             "ip link set eth0 up && sleep 1 && ping -c 2 10.9.0.2 && echo round $i; ")
+    guests = {"one": guest(1, f"sleep 2; for i in 1 2 3; do {again} done; sleep 1000"),
+              "two": guest(2, "sleep 1000"),
+              "three": guest(3, "sleep 1; ping -c 2 10.9.0.2 && echo there", then="reboot", on_reboot="restart")}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
+        box["one"].expect(READY, r"^round 1", r"^round 2", r"^round 3")
+        box["three"].expect(READY, r"^there", READY, r"^there", READY, r"^there")
+
+
+@test("a partition of four vCPUs uses four queues")
+def queues(context):
+    count = "ls /sys/class/net/eth0/queues | grep -c tx-"
+    guests = {"one": guest(1, f"sleep 2; {count}; netload send 10.9.0.2 5001 4 check && echo good", vcpus=4,
+                           cpus="0-1"),
+              "two": guest(2, "netload receive 5001 check && echo whole; sleep 1000", vcpus=4, cpus="0-1")}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=2, memory="512M") as box:
+        box["one"].expect(READY, r"^4\s", r"^good")
+        box["two"].expect(r"^whole")
