@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A box whose plan gives no devices away, for tests of everything else; weak, so that a test of devices
 // brings its own.
+#include "core/devices/device_op.hpp"
 #include "core/devices/interrupts.hpp"
 #include "core/devices/devices.hpp"
+#include "core/hypercall.hpp"
 #include "platform/x86/iommu.hpp"
 
 namespace bulkhead {
@@ -26,6 +28,7 @@ namespace bulkhead {
 [[gnu::weak]] Result<> end_device_interrupt(Partition&, uint32_t) { return fail(XEN_EINVAL); }
 [[gnu::weak]] Result<bool> device_interrupt_is_line(Partition&, uint32_t) { return fail(XEN_EINVAL); }
 
+[[gnu::weak]] long device_op(Partition&, uint32_t, GuestVirtual) { return negative(XEN_ENODEV); }
 [[gnu::weak]] uint64_t device_interrupts(const AssignedDevice&) { return 0; }
 [[gnu::weak]] IommuState iommu_state() { return {}; }
 

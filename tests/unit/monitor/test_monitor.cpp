@@ -30,7 +30,6 @@
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"
-#include "platform/x86/mitigations.cpp"
 
 #include "tests/unit/store/store_box.hpp"
 #include "tests/unit/store/units.hpp"

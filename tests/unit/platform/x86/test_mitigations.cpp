@@ -50,7 +50,7 @@ TEST(Mitigations, what_the_microcode_lacks_is_said)
     CHECK_FALSE(m.clears_buffers);
     CHECK_FALSE(m.no_store_bypass);
     CHECK(m.safe_absent_entries);
-    CHECK(says(f, "Meltdown (a pv partition may read all memory)"));
+    CHECK(says(f, "page tables without the core (Meltdown)"));
     CHECK(says(f, "lacks MD_CLEAR"));
     CHECK(says(f, "lacks SSBD"));
     CHECK(says(f, "lacks IBPB"));
