@@ -230,6 +230,7 @@ $(B)/unit/main.o: tests/unit/main.cpp Makefile
 	$(Q)$(CXX) $(UNIT_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
 UNIT_COMMON   := $(B)/unit/main.o $(B)/unit/hardware_absent.o $(B)/unit/devices_absent.o
+.SECONDARY: $(UNIT_COMMON)
 $(B)/unit/%_absent.o: tests/unit/fakes/%_absent.cpp Makefile
 	@mkdir -p $(@D)
 	$(call say,UNITCXX,$<)
