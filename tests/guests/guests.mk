@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Conformance guests and benchmark guests: every tests/guests/NAME.cpp and tests/bench/NAME.cpp
+# Conformance, benchmark and fuzzing guests: every tests/guests/NAME.cpp and tests/bench/NAME.cpp
 # becomes $(B)/guests/NAME.elf, a PV kernel of its own. Included by the Makefile, after RING0_INCLUDES.
 
 GUEST_TESTS   := $(basename $(notdir $(sort $(wildcard tests/guests/*.cpp))))
 BENCH_GUESTS  := $(basename $(notdir $(sort $(wildcard tests/bench/*.cpp))))
 GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf) $(BENCH_GUESTS:%=$(B)/guests/%.elf)
+FUZZ_GUESTS   := fuzz_guest fuzz_bystander
+GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S))
 GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -O2 -g -ffreestanding -mgeneral-regs-only \
@@ -29,6 +31,11 @@ $(B)/guests/objects/%.cpp.o: tests/bench/%.cpp tests/guests/guests.mk
 	$(call say,GUESTCXX,$<)
 	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
+$(B)/guests/objects/%.cpp.o: tests/fuzz/guest/%.cpp tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
 $(B)/guests/objects/%.S.o: tests/guests/%.S tests/guests/guests.mk
 	@mkdir -p $(@D)
 	$(call say,GUESTAS,$<)
@@ -46,6 +53,9 @@ $(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK)
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings \
 	    -T tests/guests/guest.lds -o $@ $(filter %.o,$^)
+
+# The fuzzing guest has several parts (tests/fuzz/guest).
+$(B)/guests/fuzz_guest.elf: $(patsubst %,$(B)/guests/objects/%.cpp.o,pool calls instructions)
 
 # The guest of pvh partitions stands by itself, at physical addresses.
 HARDWARE_GUEST := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/hardware/main.cpp.o \
