@@ -413,10 +413,11 @@ run: image
 
 # --- Tests ------------------------------------------------------------------
 
-check: $(B)/core.elf $(B)/pvdrivers/store.elf
+check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf
 	@ci/check-includes
 	@ci/check-elf $(B)/core.elf
 	@ci/check-size $(B)/pvdrivers/store.debug $(STORE_BOUND)
+	@ci/check-size $(B)/pvdrivers/switch.debug $(SWITCH_BOUND)
 
 TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 

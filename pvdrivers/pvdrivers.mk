@@ -116,6 +116,8 @@ $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/switch/
 # Code and read-only data of the store, runtime included, have a bound. Without frame pointers its own
 # part of a back trace is short.
 STORE_BOUND := 65536
+# The switch has one too, lwIP included.
+SWITCH_BOUND := 294912
 $(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug: PVDRIVERS_START :=
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # Every frame of a partition takes this path.

@@ -64,11 +64,13 @@ def measure(runs):
         shares = [{name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", line)} for line in file]
     if len(shares) != 3 or "ticks_per_datagram" not in found:
         raise Failed("netload did not finish its three measurements; see " + runs.logs)
-    return found, shares
+    with open(os.path.join(os.path.dirname(image), "map.txt"), encoding="utf-8") as file:
+        memory = int(re.search(r"^Service switch\n.*?(\d+) MiB", file.read(), re.M | re.S).group(1)) << 20
+    return found, shares, memory
 
 
 def report_network(report, runs):
-    found, (echo, tcp, udp) = measure(runs)
+    found, (echo, tcp, udp), memory = measure(runs)
     report.head("Network between two Debian partitions, one CPU, in instructions", peer="Xen, once")
     mebibyte, round_trip = found["ticks_per_mebibyte"], found["ticks_per_echo"]
     report.row("TCP, each MiB", mebibyte, 2_100_000, XEN["tcp"])
@@ -79,4 +81,5 @@ def report_network(report, runs):
                XEN["echo_outside"], f"{echo['services'] // ECHOES:,} in the switch")
     report.row("UDP datagram of 64 bytes, outside the guests", found["ticks_per_datagram"] - udp["guests"] // DATAGRAMS,
                2_300, XEN["udp_outside"], f"{found['datagrams']:,} of {DATAGRAMS:,} received")
+    report.row("memory of the switch, bytes", memory, 4 << 20, 192 << 20)
     report.row("reset to the first answer, plain payloads", found["answers_at_tick"], 6_000_000_000, XEN["answer"])

@@ -64,7 +64,20 @@ def tcp(context, cpus, mebibytes):
         box["two"].expect(READY, r"^netload: sent \d+", r"^good")
 
 
+def minute(context, cpus):
+    def run(other, wait):
+        return (f"netload receive 5001 check & sleep {wait}; netload send-for 10.9.0.{other} 5001 60 && wait && echo good; "
+                "sleep 1000")
+    guests = {"one": guest(1, run(2, 1), cpus="0"), "two": guest(2, run(1, 2), cpus=str(cpus - 1))}
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=cpus, memory="512M") as box:
+        for name in guests:
+            box[name].expect(READY, r"^netload: sent \d+")
+        for name in guests:
+            box[name].expect(r"^good")
+
+
 for count, place in ((1, "one CPU"), (2, "two CPUs")):
+    test(f"two Debian partitions on {place} send each other for a minute what both check", full=True, cpus=count)(minute)
     test(f"two Debian partitions on {place} send each other what both check", cpus=count, mebibytes=8)(tcp)
     test(f"two Debian partitions on {place} send each other 100 MiB that both check", full=True, cpus=count, mebibytes=100)(tcp)
 

@@ -319,6 +319,26 @@ def plc_on_a_network(context):
             box["client"].expect(datagram, rf"^page {int(match.group(1)) + 2}: ")
 
 
+@test("Debian and a program send each other for a minute what both sum up", full=True)
+def minute_with_a_program(context):
+    commands = ("dd if=/dev/urandom of=/tmp/file bs=1M count=20; crc32 /tmp/file; end=$(($(date +%s) + 60)); "
+                "while [ $(date +%s) -lt $end ]; do nc 10.0.0.4 9000 < /tmp/file; "
+                "nc 10.0.0.4 9001 < /dev/null > /tmp/back; crc32 /tmp/back; done; echo a minute is over")
+    partitions = {
+        "program": networked(context, "net_client", "10.0.0.4/24"),
+        "debian": linux(name="debian", run=commands, memory=384, vif="bridge=lan0", extra="bh.ip=10.0.0.1/24")}
+    with context.start(partitions, plan={"networks": {"lan0": {}}}, cpus=2, memory="768M") as box:
+        there = box["debian"].expect(r"^([0-9a-f]{8})\s").group(1)
+        box["debian"].expect(r"^a minute is over")
+        received = re.findall(r"^received: ([0-9a-f]{8}) (\d+)", box["program"].text, re.M)
+        sent = re.findall(r"^sent: ([0-9a-f]{8}) (\d+)", box["program"].text, re.M)
+        back = re.findall(r"^([0-9a-f]{8})\s", box["debian"].text, re.M)[1:]
+        if not received or any(each != (there, str(20 << 20)) for each in received):
+            raise Failed(f"{there} is sent, and arrives as {received}")
+        if not back or [crc for crc, _ in sent[:len(back)]] != back:
+            raise Failed(f"the program sends {sent}, and {back} arrives")
+
+
 @test("Debian and programs talk through the switch: pings, a page, a file there and back")
 def linux_and_programs(context):
     commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -c 2 10.0.0.5; ping -s 8000 -c 2 10.0.0.4; "

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 
 import plans
 from box import Failed
@@ -190,6 +191,66 @@ def killed(context, machine, card):
             raise Failed("what the partition sends while the switch is killed arrives as something else, or not at all")
 
 
+# The bytes of netload: `at % 251 ^ at / 251`, of which the lower eight bits come again after 251 * 256.
+PATTERN = bytes((at % 251 ^ at // 251) & 0xFF for at in range(251 * 256))
+
+
+def pattern(at, size):
+    start = at % len(PATTERN)
+    return (PATTERN * (size // len(PATTERN) + 2))[start:start + size]
+
+
+def receive_all(listener, results):
+    """Takes one connection to its end. Adds the number of bytes, or where the first wrong piece begins."""
+    connection, _ = listener.accept()
+    total = 0
+    with connection:
+        while part := connection.recv(1 << 18):
+            if part != pattern(total, len(part)):
+                results.append(f"wrong behind byte {total}")
+                return
+            total += len(part)
+    results.append(total)
+
+
+def send_for(port, seconds):
+    """To a port that leads into the box. Returns the number of bytes, once the other side has read them."""
+    total = 0
+    with socket.create_connection(("127.0.0.1", port), timeout=240) as connection:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            connection.sendall(pattern(total, 1 << 18))
+            total += 1 << 18
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+    return total
+
+
+def minute(context, machine, card):
+    """Out and in at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run = (f"netload receive 5001 check & sleep 1; netload send-for 10.0.2.2 {listener.getsockname()[1]} 60 && wait && "
+               "echo good; sleep 1000")
+        guest = linux(name="inside", memory=128, run=run, vif="mac=00:16:3e:00:00:01,bridge=lan0", cpus="0",
+                      extra="bh.ip=10.0.2.20/24 bh.gateway=10.0.2.2")
+        port = free_port(socket.SOCK_STREAM)
+        extra = card_options(card, forward=[f"tcp:127.0.0.1:{port}-10.0.2.20:5001"])
+        received = []
+        reader = threading.Thread(target=receive_all, args=(listener, received), daemon=True)
+        reader.start()
+        plan = {"networks": {"lan0": {"uplink": "first"}}}
+        with context.start({"inside": guest}, plan=plan, machine=machine, memory="512M", extra=extra) as box:
+            box["switch"].expect(r"network lan0: uplink ")
+            box["inside"].expect(READY, r"^netload: listening")
+            sent = send_for(port, 60)
+            if int(box["inside"].expect(r"^netload: received_and_checked (\d+)").group(1)) != sent:
+                raise Failed(f"not all of {sent} bytes that were sent into the box arrive")
+            box["inside"].expect(r"^good")
+            reader.join(60)
+        if len(received) != 1 or not isinstance(received[0], int) or received[0] == 0:
+            raise Failed(f"what the partition sends for a minute arrives as: {received}")
+
+
 def declare():
     for card in CARDS:
         for machine in ("pc", "q35"):
@@ -204,6 +265,9 @@ def declare():
                  iommu=iommu)(drive)
             test(f"100 MB from the outside and back by {CARDS[card][1]} behind {iommu}-iommu", full=True, machine="q35",
                  card=card, iommu=iommu)(outside)
+    for card in CARDS:
+        test(f"a minute of TCP with the outside, both ways at once, by {CARDS[card][1]}", full=True, machine="q35",
+             card=card)(minute)
     for card in CARDS:
         test(f"a switch with {CARDS[card][1]} is killed while a partition talks to the outside", full=card != "e1000e",
              machine="q35", card=card)(killed)
