@@ -3,6 +3,7 @@
 
 import os
 
+from box import Failed
 from plans import linux
 from suite import test
 
@@ -45,6 +46,31 @@ def killed(context):
             seconds = box["one"].count(r"^second") + 5
             box.wait_until(lambda seconds=seconds: box["one"].count(r"^second") >= seconds, lambda: "no clock")
             box["one"].expect(r"^64 bytes from 10.9.0.2: seq=\d+")
+
+
+@test("a killed switch is back within 100 ms of guest time, and no echo is lost")
+def back_soon(context):
+    def most(what):
+        return f"$(sed -n 's/^netload: {what} //p' /tmp/echoes | sort -n | tail -n 1)"
+    # What is said while the monitor is open is not seen: each line tells of all before.
+    guests = {"one": guest(1, "while :; do netload echo 10.9.0.2 2000 | tee -a /tmp/echoes; "
+                              f"echo lost at most {most('lost')}, longest {most('worst_ticks')}; done"),
+              "two": guest(2, "sleep 100000")}
+    # One tick is one instruction, and a nanosecond.
+    exact = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M", extra=exact) as box:
+        box["one"].expect(READY, r"^lost at most")
+        for life in (2, 3):
+            box["one"].expect(r"^netload: answers_at_tick")
+            box.monitor()
+            box.command("part switch kill", r"switch: ")
+            box.key("0")
+            box["core"].expect(rf"switch: runs \(life {life}\b")
+            box["one"].expect(r"^lost at most")
+            match = box["one"].expect(r"^lost at most (\d+), longest (\d+)")
+        lost, longest = int(match.group(1)), int(match.group(2))
+        if lost != 0 or not 500_000 < longest < 100_000_000:
+            raise Failed(f"echoes lost in a run: {lost}; the longest took {longest} ns")
 
 
 # A connection each way, with bytes that the receiver knows.

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -249,15 +250,24 @@ void echo(const char* host, uint64_t count)
     if (setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)) != 0)
         fail("socket");
     uint64_t lost = 0;
-    for (uint64_t i = 0; i < count; ++i)
-        lost += echo_once(raw, there, ++sequence) ? 0U : 1U;
+    uint64_t before = ticks();
+    uint64_t worst = 0;
+    const auto echo_all = [&] {
+        for (uint64_t i = 0; i < count; ++i) {
+            lost += echo_once(raw, there, ++sequence) ? 0U : 1U;
+            const uint64_t now = ticks();
+            worst = std::max(worst, now - before);
+            before = now;
+        }
+    };
+    echo_all();
     const uint64_t start = ticks();
     mark_begin();
-    for (uint64_t i = 0; i < count; ++i)
-        lost += echo_once(raw, there, ++sequence) ? 0U : 1U;
+    echo_all();
     mark_end();
     const uint64_t took = ticks() - start;
     print("lost", lost);
+    print("worst_ticks", worst);
     print("ticks_per_echo", took / count);
 }
 
