@@ -137,7 +137,7 @@ def hostile(context):
 
 
 def restarts(context, count):
-    guests = {"one": guest(1, f"sleep 2; echo sending; netload send-for 10.9.0.2 5001 {count + 20} && echo sent all; sleep 1000"),
+    guests = {"one": guest(1, "sleep 2; echo sending; netload send-for 10.9.0.2 5001 0 && echo sent all; sleep 1000"),
               "two": guest(2, "netload receive 5001 check && echo every byte; sleep 1000")}
     with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
         box["two"].expect(READY)
@@ -146,6 +146,8 @@ def restarts(context, count):
         for life in range(2, count + 2):
             box.command("part switch restart", r"switch: ")
             box["core"].expect(rf"switch: runs \(life {life}\b")
+        box.attach(1)
+        box.send("\r")
         box.key("0")
         box["one"].expect(r"^sent all")
         box["two"].expect(r"^every byte")

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ constexpr uint64_t mebibyte = 1 << 20;
 const char usage[] =
     "usage: netload receive PORT [check]             one TCP connection, to its end\n"
     "       netload send HOST PORT MIB [check]       64 KiB a write; after MIB of warming up as many measured\n"
-    "       netload send-for HOST PORT SECONDS       the same for a time, with a checkable pattern\n"
+    "       netload send-for HOST PORT SECONDS       the same for a time (0: until a key), with a checkable pattern\n"
     "       netload echo HOST COUNT                  ICMP echo of 56 bytes, one after the other\n"
     "       netload udp-receive PORT                 until a datagram that says so\n"
     "       netload udp-send HOST PORT COUNT BYTES\n";
@@ -184,8 +185,12 @@ void send_for(const char* host, const char* port, uint64_t seconds)
 {
     const int connection = connect_to(host, port);
     const time_t end = time(nullptr) + static_cast<time_t>(seconds);
+    const auto goes_on = [&] {
+        pollfd key{STDIN_FILENO, POLLIN, 0};
+        return seconds != 0 ? time(nullptr) < end : poll(&key, 1, 0) == 0;
+    };
     uint64_t at = 0;
-    while (time(nullptr) < end)
+    while (goes_on())
         send_mebibytes(connection, 1, true, at);
     shutdown(connection, SHUT_WR);
     char rest = 0;
