@@ -133,6 +133,7 @@ Call memory_op(Cpu& cpu)
     const uint64_t length = 1 + cpu.choice.below(8);
     for (unsigned i = 0; i < 2 * length; ++i)
         list[i] = cpu.choice.one_in(16) ? cpu.choice.of({0, ~0ull, 1ull << 40}) : spare_frame(cpu);
+    list[2 * length] = ~0ull;            // likewise
     xen_memory_reservation_t reservation = {};
     reservation.extent_start.p = reinterpret_cast<xen_pfn_t*>(cpu.choice.one_in(16) ? any_address(cpu) : as_argument(list));
     reservation.nr_extents = cpu.choice.one_in(32) ? any_value(cpu) : length;
