@@ -161,7 +161,7 @@ Call grant_table_op(Cpu& cpu)
     const uint64_t length = 1 + choice.below(3);
     fill(cpu, 32);
     const auto reference = [&] { return static_cast<grant_ref_t>(choice.one_in(16) ? any_value(cpu) : choice.below(32)); };
-    const auto host_address = [&] { return choice.one_in(8) ? any_address(cpu) : choice.one_in(4) ? machine_address(table_slot(cpu))
+    const auto host_address = [&] { return choice.one_in(8) ? choice.of({0, 1ull << 47, 0xffff830000000000, ~0xfffull}) : choice.one_in(4) ? machine_address(table_slot(cpu))
                                                                               : arena_address(cpu) & ~0xfffull; };
     for (unsigned i = 0; i < length; ++i) {
         switch (command) {
