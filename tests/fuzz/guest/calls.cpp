@@ -56,10 +56,11 @@ Call change_tables(Cpu& cpu)
     const uint64_t length = 1 + cpu.choice.below(12);
     for (unsigned i = 0; i < length; ++i) {
         request[i] = {machine_address(table_slot(cpu)) | cpu.choice.below(4), any_entry(cpu)};
-        if (cpu.choice.one_in(12))
-            request[i] = {any_frame(cpu) << 12 | MMU_MACHPHYS_UPDATE, any_value(cpu)};
         if (cpu.choice.one_in(32))
             request[i].ptr |= cpu.choice.below(8);
+        // Last: with another command in its low bits it would name an entry of some table.
+        if (cpu.choice.one_in(12))
+            request[i] = {any_frame(cpu) << 12 | MMU_MACHPHYS_UPDATE, any_value(cpu)};
     }
     request[length] = {~0ull, 0};        // a count that is too high gets no further than this
     const uint64_t domain = cpu.choice.one_in(16) ? any_domain(cpu) | any_domain(cpu) << 16 : uint64_t{DOMID_SELF};

@@ -68,7 +68,6 @@ struct Pool {
     uint64_t* boot_second;
 };
 extern Pool pool;
-extern bool name_own_tables;                 // also the frames of the tables that map the kernel
 
 uint64_t any_value(Cpu& cpu);
 uint64_t any_address(Cpu& cpu);              // to be written by the core: never the kernel

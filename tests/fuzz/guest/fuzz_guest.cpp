@@ -254,7 +254,6 @@ GUEST_TEST(fuzz_guest)
 {
     seed = number_behind("seed=", ticks());
     goal = number_behind("operations=", goal);
-    name_own_tables = number_behind("own-tables", 1) == 0;
     trace = number_behind("trace", 1) == 0;
     print("fuzz_guest: seed=%lu operations=%lu\n", seed, goal);
     for (unsigned vector = 0; vector < vectors; ++vector)

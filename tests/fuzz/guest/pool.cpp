@@ -9,7 +9,6 @@ extern char event_entry[], failsafe_entry[], nmi_entry[];
 }
 
 Pool pool;
-bool name_own_tables;
 
 namespace {
 
@@ -113,8 +112,8 @@ uint64_t any_frame(Cpu& cpu)
     case 1: return spare_frame(cpu);
     case 2:
     case 3:
-        return name_own_tables ? mfn_of(reinterpret_cast<void*>(start_info->pt_base + choice.below(start_info->nr_pt_frames) * page_bytes))
-                               : arena_frame(cpu);
+        // The tables that map the kernel: wherever a call would change one, the core must refuse.
+        return mfn_of(reinterpret_cast<void*>(start_info->pt_base + choice.below(start_info->nr_pt_frames) * page_bytes));
     case 4: return start_info->shared_info >> 12;
     case 5: {
         const uint64_t mfn = choice.below(1 << 18);
