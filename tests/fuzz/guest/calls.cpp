@@ -259,13 +259,14 @@ Call sched_op(Cpu& cpu)
     }
     case 2: {
         // Suspending is refused; it is the one way of shutting down that goes on.
-        auto* shutdown = reinterpret_cast<sched_shutdown_t*>(cpu.arguments);
+        static sched_shutdown_t suspend;
+        sched_shutdown_t* shutdown = &suspend;
         shutdown->reason = SHUTDOWN_suspend;
         return {__HYPERVISOR_sched_op, {SCHEDOP_shutdown, as_argument(shutdown), 0, 0, 0}};
     }
     case 3: {
         auto* watchdog = reinterpret_cast<sched_watchdog_t*>(cpu.arguments);
-        watchdog->id = static_cast<uint32_t>(choice.below(4));
+        watchdog->id = static_cast<uint32_t>(choice.of({2, 3, ~0u}));        // 1 is the guest's own
         watchdog->timeout = choice.one_in(2) ? 0 : 0x7fffffff;
         return {__HYPERVISOR_sched_op, {SCHEDOP_watchdog, as_argument(watchdog), 0, 0, 0}};
     }

@@ -163,8 +163,16 @@ void wake_second()
     hypercall<__HYPERVISOR_sched_op>(SCHEDOP_yield, 0);
 }
 
+// An operation that does not end, on either vCPU, ends the life in a minute.
+void feed_watchdog(uint32_t id)
+{
+    sched_watchdog_t watchdog = {id, 60};
+    (void)hypercall<__HYPERVISOR_sched_op>(SCHEDOP_watchdog, as_argument(&watchdog));
+}
+
 void restore_all()
 {
+    feed_watchdog(1);
     constexpr unsigned patience = 1000000;
     park = true;
     for (unsigned i = 0; second_is_up && !parked; ++i) {
@@ -172,7 +180,11 @@ void restore_all()
         if (i % 1000 == 999)
             hypercall<__HYPERVISOR_vcpu_op>(VCPUOP_send_nmi, 1, 0);
         if (i == patience) {
-            print("fuzz_guest: lost: the second vCPU does not come to rest\n");
+            vcpu_runstate_info_t state = {};
+            hypercall<__HYPERVISOR_vcpu_op>(VCPUOP_get_runstate_info, 1, as_argument(&state));
+            print("fuzz_guest: lost: the second vCPU does not come to rest: up %ld, runstate %d, %lu operations, %lu traps, "
+                  "%lu events, upcalls masked %u\n", hypercall<__HYPERVISOR_vcpu_op>(VCPUOP_is_up, 1, 0), state.state,
+                  cpus[1].operations, cpus[1].traps, cpus[1].events, cpus[1].info->evtchn_upcall_mask);
             give_up();
         }
     }
@@ -268,6 +280,7 @@ GUEST_TEST(fuzz_guest)
             (void)cpus[i].choice.next();
     }
     start_time = shared_info->vcpu_info[0].time;
+    feed_watchdog(0);
     make_grant_table();
     char* info = new_page_as<char>();
     const bool two = hypercall<__HYPERVISOR_vcpu_op>(VCPUOP_is_up, 1, 0) >= 0;
