@@ -190,13 +190,15 @@ long change_reservation(Vcpu& vcpu, unsigned operation, uint32_t start, Hypercal
         return start;
     WorkBudget budget;
     const LockGuard guard(partition.memory.lock);
-    bool more = finish_walk(partition, budget);
+    const bool walked = finish_walk(partition, budget);
     uint64_t index = start;
-    while (more && index < request.nr_extents && !budget.is_spent()) {
-        more = change_extent(partition, request, operation, index, budget);
-        index += more;
+    // A refusal is one however much was spent on it: a large extent spends all before it is looked at.
+    bool refused = false;
+    while (walked && !refused && index < request.nr_extents && !budget.is_spent()) {
+        refused = !change_extent(partition, request, operation, index, budget);
+        index += !refused;
     }
-    if (index == request.nr_extents || (!more && !budget.is_spent()))
+    if (index == request.nr_extents || refused)
         return static_cast<long>(index);
     arguments.value[0] = operation | index << extent_shift;
     return hypercall_continue;

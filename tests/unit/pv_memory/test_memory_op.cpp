@@ -139,6 +139,15 @@ TEST(MemoryOp, LargerExtentsAreGivenBackWholeOrNotAtAll)
     LONGS_EQUAL(0, op(XENMEM_decrease_reservation));
 }
 
+TEST(MemoryOp, ALargeExtentThatIsRefusedIsNotTriedForEver)
+{
+    list[0] = two.fa(12).raw();
+    request.nr_extents = 1;
+    request.extent_order = 9;
+    HypercallArguments arguments{{XENMEM_decrease_reservation, argument_at, 0, 0, 0, 0}};
+    LONGS_EQUAL(0, do_memory_op(two.a0(), arguments));
+}
+
 TEST(MemoryOp, LongListsGoOnAfterAShareOfWork)
 {
     for (uint64_t i = 0; i < 500; ++i)
