@@ -2,6 +2,7 @@
 """The fuzzing guest of tests/fuzz/guest, beside a partition on the same CPUs that checks itself throughout."""
 
 import os
+import signal
 
 from box import Failed
 from suite import test
@@ -12,7 +13,19 @@ PROGRESS = r"^fuzz_guest: (\d+) operations"
 LIVES_MOST = 1000
 
 
-def fuzz(context, operations, seed=None, guard=300):
+def fuzz(context, operations, attempts=4):
+    """QEMU 7.2 itself ends with a segmentation fault now and then under this guest. That is no verdict on the core, so
+    the run is made again; whatever else happens is one."""
+    for attempt in range(attempts):
+        boxes = []
+        try:
+            return run(context, operations, boxes)
+        except Failed:
+            if not boxes or boxes[0].qemu.wait(10) != -signal.SIGSEGV or attempt + 1 == attempts:
+                raise
+
+
+def run(context, operations, boxes, seed=None, guard=300):
     def guest(name, **properties):
         return {"type": "pv", "memory": 32, "kernel": os.path.join(context.build, "guests", f"{name}.elf"), **properties}
 
@@ -22,6 +35,7 @@ def fuzz(context, operations, seed=None, guard=300):
                   **{f"watcher{i}": guest("fuzz_bystander", vcpus=1, cpus=str(i), priority=20, on_crash="preserve",
                                           on_poweroff="preserve") for i in range(2)}}
     with context.start(partitions, cpus=2, memory="512M") as box:
+        boxes.append(box)
         done, lives = 0, 0
         never = [r"^FAIL fuzz_guest.*"]
         while done < operations:
@@ -49,4 +63,4 @@ def fuzz(context, operations, seed=None, guard=300):
 
 
 test("fuzzing guest, 40 thousand operations", operations=40_000)(fuzz)
-test("fuzzing guest, ten million operations", full=True, operations=10_000_000, guard=3600)(fuzz)
+test("fuzzing guest, ten million operations", full=True, operations=10_000_000)(fuzz)
