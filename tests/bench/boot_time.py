@@ -12,9 +12,6 @@ from core_time import symbol
 LOADERS = {"BIOS disk": "bios", "ROM": "rom", "UEFI": "uefi"}
 SIGNATURE_BYTES = 24
 HASHING = ("SHA256_Transform", "crypto_hash_sha256_update.part.0", "SHA512_Transform")
-# Beside the payload: the checksum of a disk's partition table, and the emulator's ACPI tables, byte by byte
-# through a port that only the emulator has.
-BESIDE = {"bios": "bulkhead::crc32", "rom": "bulkhead::loader::rom::read_config_file"}
 SIGNATURE = ("fe25519_mul", "fe25519_sq", "fe25519_sq2", "fe25519_sub", "fe25519_add")       # where nearly all of it goes
 # Waits until enough time has passed to know the TSC's rate; under icount that is instructions.
 CALIBRATION = ("bulkhead::finish_clock_calibration", "bulkhead::(anonymous namespace)::take_sample",
@@ -53,7 +50,6 @@ def loader_words(build, name):
     words = [f"loader={address:x}:{address + size:x}:{start:x}" for address, _, size in code_of(elf)]
     words += [*(span(elf, "hash", function) for function in HASHING), *(span(elf, "sign", function) for function in SIGNATURE),
               *(span(elf, "copy", function) for function in ("memcpy", "memmove", "memset")),
-              *(span(elf, "copy", function) for key, function in BESIDE.items() if key == LOADERS[name]),
               f"span=copy:{symbol(elf, 'enter_core_begin')[0]:x}:{symbol(elf, 'enter_core_end')[0]:x}"]
     return words + ([f"begins={first_bytes(elf, start)}"] if name == "UEFI" else [])
 
