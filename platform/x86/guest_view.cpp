@@ -56,8 +56,6 @@ START_ONLY void make_shared_part()
     *shared.entry(layout::descriptor_windows, shift_1g) = machine::core_directory(layout::descriptor_windows);
 }
 
-bool is_trusted(const Partition& partition) { return (partition.plan->flags & plan::trusted_speculation) != 0; }
-
 void bring_up_to_date(machine::GuestView& view, Mfn table, uint32_t changes)
 {
     uint64_t* copy = machine::frame_pointer<uint64_t>(view.copy);
@@ -80,6 +78,8 @@ START_ONLY void make_guest_views(std::span<Partition> partitions)
     guests_have_views = true;
     make_shared_part();
     for (Partition& partition : partitions) {
+        if (partition.hardware != nullptr)
+            continue;
         for (Vcpu& vcpu : partition.vcpus) {
             for (GuestView& view : vcpu.pv.views)
                 view.copy = boot_allocate_frame();
@@ -91,7 +91,7 @@ constinit bool guests_have_views{false};
 
 bool copy_is_behind(const Vcpu& vcpu)
 {
-    if (is_trusted(*vcpu.partition))
+    if (vcpu.partition->is_trusted())
         return false;
     const GuestView& view = vcpu.pv.views[vcpu.pv.kernel_mode ? 0 : 1];
     return view.changes != vcpu.partition->memory.top_level_changes.load(std::memory_order_acquire);
@@ -119,7 +119,7 @@ void choose_guest_view(bulkhead::Vcpu& vcpu)
     machine::CpuPart& cpu = this_cpu().machine;
     const Mfn table = vcpu.pv.kernel_mode ? vcpu.pv.kernel_table : vcpu.pv.user_table;
     cpu.core_cr3 = address_of(table).raw();
-    if (is_trusted(*vcpu.partition)) {
+    if (vcpu.partition->is_trusted()) {
         cpu.guest_cr3 = cpu.core_cr3;
         return;
     }

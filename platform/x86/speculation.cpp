@@ -102,15 +102,10 @@ void fill_return_stack()
         : "memory", "cc");
 }
 
-bool is_trusted(const Partition& partition)
-{
-    return (partition.plan->flags & plan::trusted_speculation) != 0;
-}
-
 uint64_t spec_ctrl_for(const Partition& partition)
 {
     return (chosen.intel_ibrs ? spec_ctrl_ibrs : 0)
-        | (chosen.no_store_bypass && !is_trusted(partition) ? spec_ctrl_ssbd : 0);
+        | (chosen.no_store_bypass && !partition.is_trusted() ? spec_ctrl_ssbd : 0);
 }
 
 }  // namespace
@@ -147,7 +142,7 @@ void change_partition(Cpu& cpu, const Partition& next)
         part.spec_ctrl = wanted;
         write_msr(Msr::IA32_SPEC_CTRL, wanted);
     }
-    if (!chosen.barrier || former == nullptr || is_trusted(*former))
+    if (!chosen.barrier || former == nullptr || former->is_trusted())
         return;
     write_msr(Msr::IA32_PRED_CMD, pred_cmd_ibpb);
     fill_return_stack();
