@@ -440,10 +440,10 @@ conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS)
 BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so $(B)/bench/boot_time.so $(B)/bench/shares.so \
             $(PVDRIVERS_ELFS) $(LOADERS) $(B)/host/bulkhead-image
 
-$(B)/bench/%.so: tests/bench/plugin/%.cpp Makefile
+$(B)/bench/%.so: tests/bench/plugin/%.cpp tests/bench/plugin/qemu_plugin.hpp Makefile
 	@mkdir -p $(@D)
 	$(call say,HOSTCXX,$<)
-	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -shared -fPIC -fvisibility=hidden -o $@ $<
+	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -shared -fPIC -fvisibility=hidden -I. -o $@ $<
 
 bench: $(BENCH_PROGRAMS)
 	@tests/bench/run --build $(B) --filter '$(FILTER)'

@@ -6,6 +6,8 @@
 //
 // A marker is NOPL with the displacement 0x42554c01 (begin) or 0x42554c02 (end). Source: QEMU's plugin
 // API, version 1; pvdrivers/runtime/layout.hpp and platform/x86/layout.hpp for the addresses.
+#include "tests/bench/plugin/qemu_plugin.hpp"
+
 #include <array>
 #include <cinttypes>
 #include <cstdint>
@@ -15,27 +17,6 @@
 #include <mutex>
 #include <string_view>
 #include <vector>
-
-extern "C" {
-using qemu_plugin_id_t = uint64_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-struct qemu_info_t;
-enum qemu_plugin_cb_flags : int { QEMU_PLUGIN_CB_NO_REGS };
-size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb* block);
-uint64_t qemu_plugin_tb_vaddr(const qemu_plugin_tb* block);
-qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb* block, size_t index);
-const void* qemu_plugin_insn_data(const qemu_plugin_insn* instruction);
-size_t qemu_plugin_insn_size(const qemu_plugin_insn* instruction);
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*call)(qemu_plugin_id_t, qemu_plugin_tb*));
-void qemu_plugin_register_vcpu_tb_exec_cb(qemu_plugin_tb* block, void (*call)(unsigned, void*),
-                                          qemu_plugin_cb_flags flags, void* data);
-
-[[gnu::visibility("default")]] extern int qemu_plugin_version;
-int qemu_plugin_version = 1;
-[[gnu::visibility("default")]] int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t* info, int argc,
-                                                      char** argv);
-}
 
 namespace {
 
