@@ -108,7 +108,7 @@ Outcome<Bytes> write_image(const CoreImage& core, View compiled_plan)
         return refuse("with this plan would reach up to ", Hex{core.plan_physical + compiled_plan.size()},
                       "; kernels and ramdisks have to fit below ", Hex{highest_end});
     const auto slot = ATTEMPT(find_slot(core));
-    Bytes image = without_debug_sections(core.elf);
+    Bytes image = loaded_sections_only(core.elf);
     pad_to(image, page_size);
 
     Elf64_Phdr segment{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Source: System V ABI, "Sections" and "Symbol Table".
+// Source: System V ABI, "Sections".
 #include "boot/plan/slim_elf.hpp"
 
 #include <algorithm>
@@ -9,37 +9,10 @@ namespace bulkhead::tool {
 
 namespace {
 
-constexpr size_t dropped = ~size_t{0};
-
+// What loaders load, and the names of sections: whoever looks for the anchor does so by name.
 bool is_kept(const ElfFile& elf, size_t index, uint16_t names_index)
 {
-    const auto& section = elf.sections[index];
-    return index == 0 || index == names_index || (section.flags & SHF_ALLOC) != 0 || section.type == SHT_SYMTAB ||
-           section.name == ".strtab";
-}
-
-// The new index of each section, or `dropped`.
-std::vector<size_t> renumbered(const ElfFile& elf, uint16_t names_index)
-{
-    std::vector<size_t> numbers;
-    size_t next = 0;
-    for (size_t i = 0; i < elf.sections.size(); ++i)
-        numbers.push_back(is_kept(elf, i, names_index) ? next++ : dropped);
-    return numbers;
-}
-
-Bytes renumber_symbols(View content, const std::vector<size_t>& numbers)
-{
-    Bytes out;
-    for (uint64_t offset = 0; offset + sizeof(Elf64_Sym) <= content.size(); offset += sizeof(Elf64_Sym)) {
-        auto symbol = *read_at<Elf64_Sym>(content, offset);
-        if (symbol.st_shndx < numbers.size()) {
-            const size_t number = numbers[symbol.st_shndx];
-            symbol.st_shndx = number == dropped ? uint16_t{SHN_ABS} : static_cast<uint16_t>(number);
-        }
-        append(out, view_of(symbol));
-    }
-    return out;
+    return index == 0 || index == names_index || (elf.sections[index].flags & SHF_ALLOC) != 0;
 }
 
 uint64_t end_of_loaded(const ElfFile& elf)
@@ -53,35 +26,30 @@ uint64_t end_of_loaded(const ElfFile& elf)
 
 }  // namespace
 
-Bytes without_debug_sections(const ElfFile& elf)
+Bytes loaded_sections_only(const ElfFile& elf)
 {
     auto header = *read_at<Elf64_Ehdr>(elf.file, 0);
-    const auto numbers = renumbered(elf, header.e_shstrndx);
+    const uint16_t names_index = header.e_shstrndx;
     const uint64_t end = std::min<uint64_t>(elf.file.size(), end_of_loaded(elf));
     Bytes out(elf.file.begin(), elf.file.begin() + static_cast<ptrdiff_t>(end));
     std::vector<Elf64_Shdr> kept;
+    header.e_shstrndx = 0;
     for (size_t i = 0; i < elf.sections.size(); ++i) {
-        if (numbers[i] == dropped)
+        if (!is_kept(elf, i, names_index))
             continue;
         auto section = *read_at<Elf64_Shdr>(elf.file, header.e_shoff + i * sizeof(Elf64_Shdr));
-        if (section.sh_link < numbers.size())
-            section.sh_link = numbers[section.sh_link] == dropped ? 0 : static_cast<uint32_t>(numbers[section.sh_link]);
-        if (i != 0 && (section.sh_flags & SHF_ALLOC) == 0) {
-            const auto& content = elf.sections[i].content;
-            pad_to(out, 8);
+        // What they refer to are symbols, which are left out.
+        section.sh_link = 0;
+        if (i != 0 && i == names_index) {
+            header.e_shstrndx = static_cast<uint16_t>(kept.size());
             section.sh_offset = out.size();
-            if (section.sh_type == SHT_SYMTAB)
-                append(out, renumber_symbols(content, numbers));
-            else
-                append(out, content);
+            append(out, elf.sections[i].content);
         }
         kept.push_back(section);
     }
     pad_to(out, 8);
     header.e_shoff = kept.empty() ? 0 : out.size();
     header.e_shnum = static_cast<uint16_t>(kept.size());
-    const bool has_names = header.e_shstrndx < numbers.size();
-    header.e_shstrndx = has_names ? static_cast<uint16_t>(numbers[header.e_shstrndx]) : uint16_t{0};
     append(out, view_of(kept));
     std::copy_n(view_of(header).begin(), sizeof(header), out.begin());
     return out;

@@ -6,8 +6,8 @@
 
 namespace bulkhead::tool {
 
-// The ELF file without what no loader and no back trace needs (debug information, comments): loaded
-// content stays at its file offsets; .symtab and its names follow it.
-[[nodiscard]] Bytes without_debug_sections(const ElfFile& elf);
+// The ELF file without what no loader needs: debug information, comments, and the symbols, of which the
+// compiled plan holds those that back traces name. Loaded content stays at its file offsets.
+[[nodiscard]] Bytes loaded_sections_only(const ElfFile& elf);
 
 }  // namespace bulkhead::tool
