@@ -114,7 +114,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 # --- Entry points -----------------------------------------------------------
 
 .PHONY: help setup core plan-tool ramdisk image disk flash run unit check test test-full fuzz \
-            bench bench-stretch conformance \
+            bench bench-stretch conformance guests-matrix \
             clean distclean FORCE
 
 help:
@@ -413,8 +413,13 @@ run: image
 
 # --- Tests ------------------------------------------------------------------
 
+#: make guests-matrix   takes what the system tests have shown into docs/guests.md
+guests-matrix:
+	@tests/system/matrix --build $(B)
+
 check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf
 	@ci/check-includes
+	@tests/system/matrix --check
 	@ci/check-elf $(B)/core.elf
 	@ci/check-size $(B)/pvdrivers/store.debug $(STORE_BOUND)
 	@ci/check-size $(B)/pvdrivers/switch.debug $(SWITCH_BOUND)

@@ -1,29 +1,44 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How tests are declared, and what a test function gets."""
 
+import glob
+import importlib
 import os
 import re
 
 import core_time
 import plans
+import results
 from box import Box, BochsBox
 
 TESTS = []
 
 
 class Test:
-    def __init__(self, name, function, full, waiting, host_cpus, arguments):
+    def __init__(self, name, function, full, waiting, host_cpus, shows, arguments):
         self.name, self.function, self.full = name, function, full
-        self.waiting, self.host_cpus, self.arguments = waiting, host_cpus, arguments
+        self.waiting, self.host_cpus, self.shows, self.arguments = waiting, host_cpus, shows, arguments
 
 
-def test(name, *, full=False, waiting=None, host_cpus=1, **arguments):
+def test(name, *, full=False, waiting=None, host_cpus=1, shows="", **arguments):
     """Declares a system test. `full`: only in the full run. `waiting`: not run yet, and why.
-    `host_cpus`: how many CPUs of the host it keeps busy. Further arguments go to the function."""
+    `host_cpus`: how many CPUs of the host it keeps busy. `shows`: what it shows of every guest that it
+    starts by start() or start_bochs(), for the table of docs/guests.md: words of results.WORDS. Further
+    arguments go to the function."""
+    unknown = set(shows.split()) - set(results.WORDS)
+    if unknown or any(other.name == name for other in TESTS):
+        raise ValueError(f"the test {name!r}: shows {unknown}" if unknown else f"two tests are named {name!r}")
+
     def declare(function):
-        TESTS.append(Test(name, function, full, waiting, host_cpus, arguments))
+        TESTS.append(Test(name, function, full, waiting, host_cpus, shows, arguments))
         return function
     return declare
+
+
+def load():
+    """Declares all tests."""
+    for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "test_*.py"))):
+        importlib.import_module(os.path.basename(path)[:-3])
 
 
 class Context:
@@ -36,6 +51,17 @@ class Context:
         self.folder = os.path.join(self.build, "test-images", self.slug)
         self.logs = os.path.join(self.build, "test-logs")
         self.boxes = 0
+        # For the table: which guests run where, and what a plan was refused for.
+        self.guests, self.emulators, self.refused = [], [], None
+
+    def runs(self, partitions, emulator, vendor):
+        """Notes what a box runs. `vendor`: whose hardware virtualisation its CPU has."""
+        if emulator not in self.emulators:
+            self.emulators.append(emulator)
+        for partition in partitions.values():
+            guest = results.guest_of(partition, vendor)
+            if guest is not None and guest not in self.guests:
+                self.guests.append(guest)
 
     def image(self, partitions, options=(), **properties):
         return plans.image(self.build, plans.plan(partitions, **properties), self.folder, options)
@@ -50,10 +76,12 @@ class Context:
 
     def start(self, partitions, *, plan=None, **options):
         """A box with an image of these partitions."""
+        self.runs(partitions, "QEMU", results.vendor_of(options.get("cpu", "max")))
         return self.box(self.image(partitions, **(plan or {})), **options)
 
     def start_bochs(self, partitions, *, plan=None, **options):
         """The same in Bochs, from its disk image."""
+        self.runs(partitions, "Bochs", "amd" if "ryzen" in options.get("model", "") else "intel")
         plans.firmware_images(self.build, self.image(partitions, **(plan or {})), self.folder)
         self.boxes += 1
         log = os.path.join(self.logs, f"{self.slug}.log" if self.boxes == 1 else f"{self.slug}-{self.boxes}.log")

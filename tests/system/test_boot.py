@@ -43,7 +43,7 @@ PAIRS = [
 ]
 
 for kernel, vcpus, memory, machine, cpus, box in PAIRS:
-    test(f"boot {kernel}, {vcpus} vCPU, {memory} MiB, {machine} with {cpus} CPU and {box}", flavour=kernel,
+    test(f"boot {kernel}, {vcpus} vCPU, {memory} MiB, {machine} with {cpus} CPU and {box}", shows="boot", flavour=kernel,
          vcpus=vcpus, memory=memory, machine=machine, cpus=cpus, box=box)(boot)
 
 for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
@@ -53,8 +53,8 @@ for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
                 for cpus in (1, 2, 4, 8):
                     if (kernel, vcpus, memory, machine, cpus, box) not in PAIRS:
                         test(f"boot {kernel}, {vcpus} vCPU, {memory} MiB, {machine} with {cpus} CPU and {box}",
-                             full=True, flavour=kernel, vcpus=vcpus, memory=memory, machine=machine, cpus=cpus,
-                             box=box)(boot)
+                             full=True, shows="boot", flavour=kernel, vcpus=vcpus, memory=memory, machine=machine,
+                             cpus=cpus, box=box)(boot)
 
 
 @test("the banner names version, plan, CPU, memory and partitions")

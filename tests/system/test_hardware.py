@@ -32,21 +32,21 @@ def boot(context, flavour, vcpus, memory, cpus, machine="q35", box="1G", run="st
 PAIRS = [("amd64", 2, 256, 2, "pc", "1G"), ("cloud-amd64", 1, 96, 1, "q35", "512M"),
          ("rt-amd64", 4, 512, 4, "q35", "1G")]
 for kernel, vcpus, memory, cpus, machine, box in PAIRS:
-    test(f"pvh boot {kernel}, {vcpus} vCPU, {memory} MiB, {machine}", flavour=kernel, vcpus=vcpus, memory=memory,
-         cpus=cpus, machine=machine, box=box)(boot)
+    test(f"pvh boot {kernel}, {vcpus} vCPU, {memory} MiB, {machine}", shows="boot", flavour=kernel, vcpus=vcpus,
+         memory=memory, cpus=cpus, machine=machine, box=box)(boot)
 for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
     for vcpus in (1, 2, 4):
         for memory, box in ((96, "512M"), (512, "1G"), (4096, "6G")):
-            test(f"pvh boot {kernel}, {vcpus} vCPU, {memory} MiB, full", full=True, flavour=kernel, vcpus=vcpus,
-                 memory=memory, cpus=vcpus, box=box)(boot)
-        test(f"pvh stress {kernel}, {vcpus} vCPU", full=True, flavour=kernel, vcpus=vcpus, memory=256, cpus=vcpus,
-             run="stress")(boot)
+            test(f"pvh boot {kernel}, {vcpus} vCPU, {memory} MiB, full", full=True, shows="boot", flavour=kernel,
+                 vcpus=vcpus, memory=memory, cpus=vcpus, box=box)(boot)
+        test(f"pvh stress {kernel}, {vcpus} vCPU", full=True, shows="boot stress", flavour=kernel, vcpus=vcpus, memory=256,
+             cpus=vcpus, run="stress")(boot)
 
 
-test("pvh userland amd64, 2 vCPU", flavour="amd64", vcpus=2, memory=192, cpus=2, run="stress kernel-log userland")(boot)
+test("pvh userland amd64, 2 vCPU", shows="boot", flavour="amd64", vcpus=2, memory=192, cpus=2, run="stress kernel-log userland")(boot)
 
 
-@test("pv and pvh partitions run beside each other on the same CPUs")
+@test("pv and pvh partitions run beside each other on the same CPUs", shows="boot")
 def mixed(context):
     guests = {"soft": linux(run="stress kernel-log userland", name="soft", memory=160, vcpus=2, cpus="0-1"),
               "hard": pvh("amd64", run="stress kernel-log userland", name="hard", memory=192, vcpus=2, cpus="0-1")}
@@ -55,7 +55,7 @@ def mixed(context):
             box[name].expect(CLEAN, never=BROKEN, guard=900, silence=300)
 
 
-@test("a pvh partition restarts, and powers off, as the plan says")
+@test("a pvh partition restarts, and powers off, as the plan says", shows="boot reboot")
 def life(context):
     guest = pvh(run="[ -e /proc/none ]", then="reboot", name="guest", memory=128, on_reboot="restart",
                 on_poweroff="destroy")
@@ -110,17 +110,19 @@ def boot_on_vtx(context, flavour, vcpus, run, cpus=None, **partition):
         box["core"].expect(r"guest: powered off", **PATIENCE)
 
 
-test("pvh boot cloud-amd64, 1 vCPU, VT-x", flavour="cloud-amd64", vcpus=1, memory=96, run="stress kernel-log")(boot_on_vtx)
-test("pvh boot amd64, 2 vCPU, VT-x", full=True, flavour="amd64", vcpus=2, memory=192, run="stress kernel-log")(boot_on_vtx)
-test("pvh boot rt-amd64, 4 vCPU, VT-x", full=True, flavour="rt-amd64", vcpus=4, memory=256,
+test("pvh boot cloud-amd64, 1 vCPU, VT-x", shows="boot", flavour="cloud-amd64", vcpus=1, memory=96,
      run="stress kernel-log")(boot_on_vtx)
-test("pvh boot cloud-amd64, 2 vCPU on one CPU, VT-x", full=True, flavour="cloud-amd64", vcpus=2, cpus=1, memory=128,
+test("pvh boot amd64, 2 vCPU, VT-x", full=True, shows="boot", flavour="amd64", vcpus=2, memory=192,
      run="stress kernel-log")(boot_on_vtx)
-test("pvh stress cloud-amd64, 2 vCPU, VT-x", full=True, flavour="cloud-amd64", vcpus=2, memory=192,
-     run="stress")(boot_on_vtx)
+test("pvh boot rt-amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="rt-amd64", vcpus=4, memory=256,
+     run="stress kernel-log")(boot_on_vtx)
+test("pvh boot cloud-amd64, 2 vCPU on one CPU, VT-x", full=True, shows="boot", flavour="cloud-amd64", vcpus=2, cpus=1,
+     memory=128, run="stress kernel-log")(boot_on_vtx)
+test("pvh stress cloud-amd64, 2 vCPU, VT-x", full=True, shows="boot stress", flavour="cloud-amd64", vcpus=2,
+     memory=192, run="stress")(boot_on_vtx)
 
 
-@test("pv and pvh partitions run beside each other, VT-x", full=True)
+@test("pv and pvh partitions run beside each other, VT-x", full=True, shows="boot")
 def mixed_on_vtx(context):
     guests = {"soft": linux(run="stress kernel-log", name="soft", memory=128, vcpus=1, cpus="0", extra=NO_COMPLAINT),
               "hard": pvh(run="stress kernel-log", name="hard", memory=128, vcpus=1, cpus="0", extra=NO_COMPLAINT)}
@@ -129,7 +131,7 @@ def mixed_on_vtx(context):
             box[name].expect(CLEAN, never=BROKEN, **PATIENCE)
 
 
-@test("a pvh partition restarts, VT-x", full=True)
+@test("a pvh partition restarts, VT-x", full=True, shows="boot reboot")
 def life_on_vtx(context):
     guest = pvh(run="[ -e /proc/none ]", then="reboot", name="guest", memory=128, on_reboot="restart")
     with context.start_bochs({"guest": guest}, memory=512) as box:

@@ -34,7 +34,7 @@ def poweroff_destroy(context):
         box["guest"].expect(READY)
 
 
-@test("a partition that reboots starts again, time after time, with its log kept")
+@test("a partition that reboots starts again, time after time, with its log kept", shows="boot reboot")
 def reboot_restart(context):
     guests = {"guest": linux(name="guest", memory=96, run="dmesg | head -n 1; sleep 0.1", then="reboot",
                              on_reboot="restart"),

@@ -21,7 +21,7 @@ def guest(number, run, *, vif="", **properties):
                  extra=f"bh.ip=10.9.0.{number}/24 {words}".strip(), **properties)
 
 
-@test("two Debian partitions ping each other")
+@test("two Debian partitions ping each other", shows="boot network")
 def ping(context):
     guests = {"one": guest(1, "ping -c 5 -i 0.2 10.9.0.2 && echo good"), "two": guest(2, "sleep 1000")}
     with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
@@ -104,9 +104,12 @@ def minute(context, cpus):
 
 
 for count, place in ((1, "one CPU"), (2, "two CPUs")):
-    test(f"two Debian partitions on {place} send each other for a minute what both check", full=True, cpus=count)(minute)
-    test(f"two Debian partitions on {place} send each other what both check", cpus=count, mebibytes=8)(tcp)
-    test(f"two Debian partitions on {place} send each other 100 MiB that both check", full=True, cpus=count, mebibytes=100)(tcp)
+    test(f"two Debian partitions on {place} send each other for a minute what both check", full=True, shows="boot network",
+         cpus=count)(minute)
+    test(f"two Debian partitions on {place} send each other what both check", shows="boot network", cpus=count,
+         mebibytes=8)(tcp)
+    test(f"two Debian partitions on {place} send each other 100 MiB that both check", full=True, shows="boot network",
+         cpus=count, mebibytes=100)(tcp)
 
 
 @test("ten cards of two partitions on one switch")
@@ -171,7 +174,7 @@ def reconnect(context):
         box["three"].expect(READY, r"^there", READY, r"^there", READY, r"^there")
 
 
-@test("a partition of four vCPUs uses four queues")
+@test("a partition of four vCPUs uses four queues", shows="boot network")
 def queues(context):
     count = "ls /sys/class/net/eth0/queues | grep -c tx-"
     guests = {"one": guest(1, f"sleep 2; {count}; netload send 10.9.0.2 5001 4 check && echo good", vcpus=4,

@@ -42,7 +42,7 @@ def xen(context, elf, slice_of_plan=None, **options):
                        extra=[*arguments, "-no-reboot", *options.pop("extra", [])], **options)
 
 
-@test("hello says hello and ends")
+@test("hello says hello and ends", shows="boot")
 def hello(context):
     with context.start({"hello": program(context, "hello")}, cpus=1, memory="256M") as box:
         box["hello"].expect(r"^hello from hello: 1 vCPUs, 8192 KiB of memory, \d+ KiB of it for the heap")
@@ -50,7 +50,7 @@ def hello(context):
         box["core"].expect(r"hello: powered off")
 
 
-@test("hello and plc as a pvh partition, the same files, beside themselves as pv")
+@test("hello and plc as a pvh partition, the same files, beside themselves as pv", shows="boot")
 def as_hardware_guests(context):
     partitions = {"soft": program(context, "hello"), "hard": program(context, "hello", type="pvh"),
                   "loop": program(context, "plc", type="pvh", priority=20)}
@@ -82,7 +82,7 @@ def small(context):
         raise Failed(f"hello.elf has {size} bytes; 48 KiB are allowed")
 
 
-@test("what a program may rely on")
+@test("what a program may rely on", shows="boot")
 def runtime_checks(context):
     with context.start({"checks": test_program(context, "runtime_checks", vcpus=2, cpus="0-1")},
                        memory="256M") as box:
@@ -339,7 +339,7 @@ def minute_with_a_program(context):
             raise Failed(f"the program sends {sent}, and {back} arrives")
 
 
-@test("Debian and programs talk through the switch: pings, a page, a file there and back")
+@test("Debian and programs talk through the switch: pings, a page, a file there and back", shows="boot network")
 def linux_and_programs(context):
     commands = ("ping -c 5 -i 0.2 10.0.0.3; ping -c 2 10.0.0.4; ping -c 2 10.0.0.5; ping -s 8000 -c 2 10.0.0.4; "
                 "wget -q -O - http://10.0.0.3/figures.json; wget -q -O - http://10.0.0.3/ | tail -n 1; "

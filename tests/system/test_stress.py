@@ -15,16 +15,17 @@ def stress(context, flavour, vcpus, memory, cpus, machine="pc", threads="single"
         box["guest"].expect(r"^stress: \d+ passed, 0 failed", never=NEVER)
 
 
-test("stress amd64, 2 vCPU, both run at once", flavour="amd64", vcpus=2, memory=256, cpus=2,
+test("stress amd64, 2 vCPU, both run at once", shows="boot stress", flavour="amd64", vcpus=2, memory=256, cpus=2,
      threads="multi", host_cpus=2)(stress)
-test("stress cloud-amd64, 1 vCPU, 128 MiB", flavour="cloud-amd64", vcpus=1, memory=128, cpus=1, machine="q35")(stress)
+test("stress cloud-amd64, 1 vCPU, 128 MiB", shows="boot stress", flavour="cloud-amd64", vcpus=1, memory=128, cpus=1,
+     machine="q35")(stress)
 # Under PREEMPT_RT the kernel has faults of its own, one of which the core works around: docs/guests.md.
-test("stress rt-amd64, 4 vCPU", flavour="rt-amd64", vcpus=4, memory=256, cpus=4)(stress)
+test("stress rt-amd64, 4 vCPU", shows="boot stress", flavour="rt-amd64", vcpus=4, memory=256, cpus=4)(stress)
 for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
     for count in (1, 2, 4):
-        test(f"stress {kernel}, {count} vCPU, full", full=True, flavour=kernel, vcpus=count, memory=192,
-             cpus=count)(stress)
-test("stress amd64, 4 vCPU on 2 CPU", full=True, flavour="amd64", vcpus=4, memory=256, cpus=2)(stress)
+        test(f"stress {kernel}, {count} vCPU, full", full=True, shows="boot stress", flavour=kernel, vcpus=count,
+             memory=192, cpus=count)(stress)
+test("stress amd64, 4 vCPU on 2 CPU", full=True, shows="boot stress", flavour="amd64", vcpus=4, memory=256, cpus=2)(stress)
 
 
 @test("a partition that computes all the time does not slow one of higher priority")
