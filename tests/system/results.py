@@ -72,7 +72,8 @@ def first_line(*command):
 def version(name):
     """Of an emulator, as its package has it."""
     package = {"QEMU": "qemu-system-x86", "Bochs": "bochs"}[name]
-    return f"{name} {first_line('dpkg-query', '-W', '-f', '${Version}', package) or 'of unknown version'}"
+    known = first_line("dpkg-query", "-W", "-f", "${Version}", package).split(":")[-1]
+    return f"{name} {known or 'of unknown version'}"
 
 
 def kernel_versions():
