@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a hypervisor takes from a guest that computes and has no timer: ticks beyond those of a loop
 // of exactly 500 million instructions, its vCPU alone on its CPU. Prints `taken N`.
-#include "framework/guest.hpp"
+#include "measure.hpp"
 
 namespace {
-
-[[gnu::always_inline]] inline uint64_t ticks()
-{
-    uint32_t low;
-    uint32_t high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return uint64_t{high} << 32 | low;
-}
 
 // Two instructions a round.
 [[gnu::noinline]] uint64_t run(uint64_t rounds)

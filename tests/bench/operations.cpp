@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Measures, in TSC ticks, what the ABI's operations cost: under QEMU's -icount shift=0 a tick is an
-// instruction, the guest's own included. Prints `name ticks` for each, then `PASS operations`.
-// Each figure is the least of many tries, less what reading the clock takes.
+// Measures what the ABI's operations cost (measure.hpp says how). Prints `name ticks` for each, then
+// `PASS operations`.
+#include "measure.hpp"
 #include "framework/events.hpp"
 #include "framework/memory.hpp"
 #include "framework/user.hpp"
@@ -59,39 +59,6 @@ fast_info:      .quad 0
 )");
 
 namespace {
-
-[[gnu::always_inline]] inline uint64_t ticks()
-{
-    uint32_t low;
-    uint32_t high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return uint64_t{high} << 32 | low;
-}
-
-constexpr unsigned tries = 40;
-
-template <class Function>
-[[gnu::noinline]] uint64_t least(Function function)
-{
-    uint64_t best = ~uint64_t{0};
-    for (unsigned i = 0; i < tries; ++i) {
-        const uint64_t start = ticks();
-        function();
-        const uint64_t took = ticks() - start;
-        if (took < best)
-            best = took;
-    }
-    return best;
-}
-
-uint64_t clock_cost;
-
-template <class Function>
-void measure(const char* name, unsigned operations, Function function)
-{
-    const uint64_t took = least(function);
-    print("%s %lu\n", name, (took - clock_cost) / operations);
-}
 
 void register_entry(unsigned type, const char* entry, unsigned flags)
 {

@@ -9,7 +9,7 @@ FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S))
-GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -O2 -g -ffreestanding -mgeneral-regs-only \
+GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -Itests/bench -O2 -g -ffreestanding -mgeneral-regs-only \
             -mno-red-zone -mcmodel=kernel -fno-pie -fno-stack-protector -fcf-protection=none \
             -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
             -fno-tree-loop-distribute-patterns -ffile-prefix-map=$(CURDIR)/= \
@@ -63,6 +63,17 @@ HARDWARE_GUEST := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/har
 $(HARDWARE_GUEST): GUEST_FLAGS += -mcmodel=small
 GUEST_ELFS    += $(B)/guests/hardware.elf
 $(B)/guests/hardware.elf: $(HARDWARE_GUEST) tests/guests/hardware/guest.lds
+	$(call say,GUESTLD,$@)
+	$(Q)$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/hardware/guest.lds -o $@ $(filter %.o,$^)
+
+# Benchmark guests of hardware partitions: tests/bench/hardware/NAME.cpp, and loop.cpp, which is the same for both.
+HARDWARE_BENCH_COMMON := $(patsubst %,$(B)/guests/objects/%.o,hardware/start.S hardware/start.cpp framework/guest.cpp \
+            framework/builtins.cpp)
+HARDWARE_BENCH_ELFS := $(B)/guests/hardware_operations.elf $(B)/guests/hardware_loop.elf
+GUEST_ELFS    += $(HARDWARE_BENCH_ELFS)
+$(B)/guests/hardware_operations.elf: $(B)/guests/objects/hardware/hardware_operations.cpp.o
+$(B)/guests/hardware_loop.elf: $(B)/guests/objects/loop.cpp.o
+$(HARDWARE_BENCH_ELFS): $(HARDWARE_BENCH_COMMON) tests/guests/hardware/guest.lds
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/hardware/guest.lds -o $@ $(filter %.o,$^)
 
