@@ -16,6 +16,7 @@ B        ?= build
 DEPS     := build
 PLAN     ?= configs/edge-demo/edge-demo.dts
 O        ?= $(B)/image/$(basename $(notdir $(PLAN)))
+EMULATOR ?= qemu
 MACHINE  ?= pc
 SMP      ?= 2
 MEM      ?= 1G
@@ -126,6 +127,7 @@ help:
 #: make disk         DEV=/dev/sdX PLAN=x.dts: write the disk image to a disk; asks first
 #: make flash        BOARD=name PLAN=x.dts: write the flash image to a board by OpenOCD
 #: make run          PLAN=x.dts MACHINE=pc|q35 SMP=n MEM=size NETWORK=... QEMU_EXTRA=...: start the image in QEMU
+#: make run EMULATOR=bochs  PLAN=x.dts SMP=n MEM=size NETWORK= BOCHS_EXTRA=...: in Bochs, whose CPU has VT-x; slow
 #: make unit         unit tests on the host
 #: make check        include directions, and what ring 0's ELF may contain
 #: make test         check, unit tests, and the system tests; FILTER=text for some
@@ -403,13 +405,24 @@ QEMU_COMMAND  = $(QEMU) -accel tcg,thread=multi -cpu max,-smap -machine $(MACHIN
             -kernel $(O)/bulkhead.elf -nodefaults -display none -monitor none \
             -chardev stdio,id=serial0,signal=off -serial chardev:serial0 $(NETWORK) $(QEMU_EXTRA)
 
-run: image
+# The same box with VT-x in place of AMD-V. Its card is a model that the switch drives, with the same ports.
+BOCHS_COMMAND = platform/x86/emulator/bochs --disk $(O)/disk.img --folder $(O)/bochs --cpus $(SMP) --memory $(MEM) \
+            $(if $(NETWORK),--card $(patsubst hostfwd=%,--forward %,$(filter hostfwd=%,$(subst $(comma), ,$(NETWORK))))) $(BOCHS_EXTRA)
+comma         := ,
+
+run: image run-$(EMULATOR)
+
+.PHONY: run-qemu run-bochs
+run-qemu: image
 	@echo
 	@echo '$(QEMU_COMMAND)' | tr -s ' '
 	@echo
 	@echo 'All keys go to the box. To leave: Ctrl-] m, then the command poweroff. Ctrl-] ? lists the keys.'
 	@echo
 	@$(QEMU_COMMAND)
+
+run-bochs: image
+	@$(BOCHS_COMMAND)
 
 # --- Tests ------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 
+REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SILENCE_S = 120
 GUARD_S = 600
 ESCAPE = "\x1d"
@@ -30,6 +31,13 @@ PR_SET_PDEATHSIG = 1
 def die_with_parent():
     """Run in QEMU's process before it is QEMU: no box outlives the tests, however they end."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of this machine that nobody has at the moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Failed(Exception):
@@ -252,48 +260,11 @@ class Box:
 
 class BochsBox(Box):
     """The same in Bochs, whose CPU has VT-x, from a disk image. Its clock is that of so many instructions
-    a second, and its instructions are few: leave time."""
+    a second, and its instructions are few: leave time. `extra`: further arguments of the script that starts it."""
 
-    INSTRUCTIONS_PER_SECOND = 100_000_000
+    STARTER = os.path.join(REPOSITORY, "platform", "x86", "emulator", "bochs")
 
-    def __init__(self, disk, *, log, cpus=1, memory=512, model="corei7_skylake_x"):
+    def __init__(self, disk, *, log, cpus=1, memory=512, model="corei7_skylake_x", extra=()):
         super().__init__(log=log, boot=[])
-        self.disk, self.cpus, self.memory, self.model = disk, cpus, memory, model
-
-    def __enter__(self):
-        os.makedirs(os.path.dirname(self.log_path), exist_ok=True)
-        self.log = open(self.log_path, "wb")
-        folder = os.path.dirname(self.disk)
-        # Of a Bochs that was killed.
-        if os.path.exists(self.disk + ".lock"):
-            os.unlink(self.disk + ".lock")
-        configuration = os.path.join(folder, "bochsrc")
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(SILENCE_S)
-            with open(configuration, "w", encoding="utf-8") as file:
-                file.write("\n".join([
-                    f"cpu: model={self.model}, count={self.cpus}, ips={self.INSTRUCTIONS_PER_SECOND}",
-                    f"memory: guest={self.memory}, host={self.memory}",
-                    "romimage: file=/usr/share/bochs/BIOS-bochs-latest",
-                    "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest",
-                    "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
-                    f"ata0-master: type=disk, path={self.disk}, mode=flat", "boot: disk",
-                    f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{server.getsockname()[1]}",
-                    'display_library: rfb, options="timeout=0"', "clock: sync=none", f"log: {folder}/bochs.log", ""]))
-            self.qemu = subprocess.Popen(["bochs-bin", "-q", "-f", configuration], stdin=subprocess.PIPE,
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                         preexec_fn=die_with_parent)
-            # Its debugger asks for a command first.
-            self.qemu.stdin.write(b"c\n")
-            self.qemu.stdin.flush()
-            try:
-                self.line, _ = server.accept()
-            except socket.timeout:
-                self.qemu.kill()
-                raise Failed("Bochs does not open its serial line") from None
-        self._begin(self.line.fileno(), self.line.makefile("wb"))
-        return self
-
-    def __exit__(self, *exception):
-        super().__exit__(*exception)
-        self.line.close()
+        self.qemu_command = [self.STARTER, "--quiet", "--disk", disk, "--folder", os.path.dirname(disk), "--cpus", str(cpus),
+                             "--memory", str(memory), "--model", model, *extra]

@@ -4,9 +4,8 @@
 import os
 import subprocess
 
-from box import Failed
+from box import REPOSITORY, Failed
 
-REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 # Downloaded and shared files stay in build/ whatever folder the rest is built in.
 SHARED = os.path.join(REPOSITORY, "build")
 

@@ -3,11 +3,9 @@
 
 import os
 import shutil
-import socket
-import urllib.request
 
 import plans
-from box import Failed
+from box import Failed, free_port
 from plans import linux
 from suite import test
 
@@ -117,40 +115,3 @@ def truncated(context):
     status, output = plans.compile_plan(context.build, with_guest(kernel="cut"), context.folder, "bad.dts")
     if status == 0 or "cut" not in output:
         raise Failed(f"status {status}: {output.strip()}")
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@test("the default plan builds by make image")
-def default_plan(context):
-    path = os.path.join(plans.REPOSITORY, "configs", "edge-demo", "edge-demo.dts")
-    with open(path, encoding="utf-8") as file:
-        # The plan's paths are relative to its own folder: keep the folder.
-        text = file.read().replace("../../build/pvdrivers", os.path.join(context.build, "pvdrivers"))
-        text = text.replace("../../build", plans.SHARED)
-    image = plans.image(context.build, text, context.folder)
-    pages = {host: free_port() for host in ("10.0.2.15", "10.0.2.30")}
-    forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-{host}:80" for host, port in pages.items())
-    card = ["-netdev", f"user,id=net0{forwards}", "-device", "virtio-net-pci,netdev=net0"]
-    with context.box(image, cpus=2, memory="1G", extra=card) as box:
-        box["gateway"].expect(r"^bulkhead-ramdisk: ready .*name=gateway")
-        box["control"].expect(r"^bulkhead-ramdisk: ready .*name=control")
-        box["plc"].expect(r"^process image in shared memory", r"^cycle \d+: ", r"^network: address 10\.0\.2\.30")
-        # All are on one switch, which is a host too.
-        box.attach(1)
-        for host in (17, 30, 15):
-            box.send(f"ping -c 2 10.0.2.{host}\r")
-            box.terminal.expect(rf"ping -c 2 10\.0\.2\.{host}", r"2 packets transmitted, 2 packets received")
-        box.send("wget -q -O - http://10.0.2.30/figures.json\r")
-        box.terminal.expect(r'"name":"plc","cycle":\d+')
-        box.key("0")
-        # From outside, through the box's own card.
-        for host, port in pages.items():
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as page:
-                if b"</html>" not in page.read():
-                    raise Failed(f"the page of {host} is not whole")
-        box.power_off()

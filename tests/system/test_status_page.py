@@ -7,7 +7,7 @@ import http.client
 import re
 import socket
 
-from box import Failed
+from box import Failed, free_port
 from plans import linux
 from suite import test
 
@@ -50,12 +50,6 @@ def killed(context):
 # --- From outside, through a card of the box --------------------------------------
 
 OUTSIDE = {"address": "10.0.2.15/24", "gateway": "10.0.2.2", "uplink": "first", "host-name": "edge"}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def fetch(port, path, method="GET"):

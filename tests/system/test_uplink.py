@@ -14,7 +14,7 @@ import threading
 import time
 
 import plans
-from box import Failed
+from box import Failed, free_port
 from plans import linux
 from suite import test
 
@@ -32,12 +32,6 @@ IOMMUS = {
     "intel": ["-device", "intel-iommu,intremap=off"],
     "amd": ["-device", "amd-iommu"],
 }
-
-
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def card_options(card, *, forward=(), iommu=None):
