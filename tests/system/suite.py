@@ -79,10 +79,14 @@ class Context:
         self.runs(partitions, "QEMU", results.vendor_of(options.get("cpu", "max")))
         return self.box(self.image(partitions, **(plan or {})), **options)
 
-    def start_bochs(self, partitions, *, plan=None, **options):
-        """The same in Bochs, from its disk image."""
-        self.runs(partitions, "Bochs", "amd" if "ryzen" in options.get("model", "") else "intel")
-        plans.firmware_images(self.build, self.image(partitions, **(plan or {})), self.folder)
+    def bochs(self, **options):
+        """A box in Bochs with the disk image that is in the test's folder."""
         self.boxes += 1
         log = os.path.join(self.logs, f"{self.slug}.log" if self.boxes == 1 else f"{self.slug}-{self.boxes}.log")
         return BochsBox(os.path.join(self.folder, "disk.img"), log=log, **options)
+
+    def start_bochs(self, partitions, *, plan=None, **options):
+        """The same as start(), in Bochs."""
+        self.runs(partitions, "Bochs", "amd" if "ryzen" in options.get("model", "") else "intel")
+        plans.firmware_images(self.build, self.image(partitions, **(plan or {})), self.folder)
+        return self.bochs(**options)

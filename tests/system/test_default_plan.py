@@ -6,6 +6,7 @@ import os
 import urllib.request
 
 import plans
+import results
 from box import free_port
 from suite import test
 
@@ -21,6 +22,15 @@ def image(context):
         # The plan's paths are relative to its own folder.
         text = file.read().replace("../../build/pvdrivers", os.path.join(context.build, "pvdrivers"))
     return plans.image(context.build, text.replace("../../build", plans.SHARED), context.folder)
+
+
+def guests(context, hardware):
+    """What the table of guests may say of them."""
+    shown = {"gateway": {"type": "pv", "kernel": plans.kernel("cloud-amd64"), "vcpus": 2},
+             "plc": {"type": "pv", "kernel": os.path.join(context.build, "pvdrivers", "plc.elf"), "vcpus": 2}}
+    if hardware:
+        shown["control"] = {"type": "pvh", "kernel": plans.kernel("amd64"), "vcpus": 1}
+    return shown
 
 
 def all_come_up(box, hardware, **patience):
@@ -78,6 +88,7 @@ def in_qemu(context, cpu, hardware):
     pages = {host: free_port() for host in ("10.0.2.15", "10.0.2.30")}
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-{host}:80" for host, port in pages.items())
     card = ["-netdev", f"user,id=net0{forwards}", "-device", "virtio-net-pci,netdev=net0"]
+    context.runs(guests(context, hardware), "QEMU", results.vendor_of(cpu))
     with context.box(image(context), cpus=2, memory="1G", cpu=cpu, extra=card) as box:
         all_come_up(box, hardware)
         if hardware:
@@ -90,5 +101,28 @@ def in_qemu(context, cpu, hardware):
         box.power_off()
 
 
-test("the default plan: pv, pvh and a program on one switch, AMD-V", cpu="max,-smap", hardware=True)(in_qemu)
-test("the default plan on a CPU without hardware virtualisation", cpu="qemu64,-svm", hardware=False)(in_qemu)
+test("the default plan: pv, pvh and a program on one switch, AMD-V", shows="boot network", cpu="max,-smap", hardware=True)(in_qemu)
+test("the default plan on a CPU without hardware virtualisation", shows="boot network", cpu="qemu64,-svm",
+     hardware=False)(in_qemu)
+
+
+# Bochs runs some 100 million instructions a second: what takes seconds in QEMU takes minutes.
+PATIENCE = {"guard": 3000, "silence": 900}
+
+
+@test("the default plan: pv, pvh and a program on one switch, VT-x", shows="boot network")
+def in_bochs(context):
+    pages = {host: free_port() for host in ("10.0.2.15", "10.0.2.30")}
+    plans.firmware_images(context.build, image(context), context.folder)
+    card = ["--card"]
+    for host, port in pages.items():
+        card += ["--forward", f"tcp:127.0.0.1:{port}-{host}:80"]
+    context.runs(guests(context, True), "Bochs", "intel")
+    with context.bochs(cpus=2, memory=1024, extra=card) as box:
+        box["core"].expect(r"virtualisation: VT-x with EPT: available", **PATIENCE)
+        box["switch"].expect(r"^network lan0: uplink 82540EM", **PATIENCE)
+        all_come_up(box, True, **PATIENCE)
+        pv_pvh_and_program(box, **PATIENCE)
+        for host, port in pages.items():
+            page_of(host, port)
+        box.power_off()
