@@ -7,7 +7,7 @@ import urllib.request
 
 import plans
 import results
-from box import free_port
+from box import Failed, free_port
 from suite import test
 
 READY = r"^bulkhead-ramdisk: ready "
@@ -81,7 +81,8 @@ def pv_pvh_and_program(box, **patience):
 
 def page_of(host, port):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=300) as page:
-        assert b"</html>" in page.read(), f"the page of {host} is not whole"
+        if b"</html>" not in page.read():
+            raise Failed(f"the page of {host} is not whole")
 
 
 def in_qemu(context, cpu, hardware):
