@@ -7,6 +7,9 @@ BENCH_GUESTS  := $(basename $(notdir $(sort $(wildcard tests/bench/*.cpp))))
 GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf) $(BENCH_GUESTS:%=$(B)/guests/%.elf)
 FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
+PV_GUESTS     := $(GUEST_ELFS)
+HARDWARE_GUESTS := $(B)/guests/hardware.elf $(B)/guests/modes.elf
+GUEST_ELFS    += $(HARDWARE_GUESTS)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S))
 GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -Itests/bench -O2 -g -ffreestanding -mgeneral-regs-only \
@@ -49,7 +52,7 @@ $(B)/guests/objects/framework/abi_surface.inc: docs/abi.md ci/check-abi
 $(B)/guests/objects/abi_surface.cpp.o: $(B)/guests/objects/framework/abi_surface.inc
 $(B)/guests/objects/abi_surface.cpp.o: GUEST_FLAGS += -I$(B)/guests/objects
 
-$(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK) tests/guests/guest.lds
+$(PV_GUESTS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK) tests/guests/guest.lds
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings \
 	    -T tests/guests/guest.lds -o $@ $(filter %.o,$^)
@@ -57,12 +60,12 @@ $(GUEST_ELFS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK)
 # The fuzzing guest has several parts (tests/fuzz/guest).
 $(B)/guests/fuzz_guest.elf: $(patsubst %,$(B)/guests/objects/%.cpp.o,pool calls instructions)
 
-# The guest of pvh partitions stands by itself, at physical addresses.
-HARDWARE_GUEST := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/hardware/main.cpp.o \
-            $(B)/guests/objects/framework/builtins.cpp.o
-$(HARDWARE_GUEST): GUEST_FLAGS += -mcmodel=small
-GUEST_ELFS    += $(B)/guests/hardware.elf
-$(B)/guests/hardware.elf: $(HARDWARE_GUEST) tests/guests/hardware/guest.lds
+# The guests of pvh partitions stand by themselves, at physical addresses.
+HARDWARE_PARTS := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/framework/builtins.cpp.o
+$(B)/guests/objects/hardware/%.o: GUEST_FLAGS += -mcmodel=small
+$(B)/guests/hardware.elf: $(B)/guests/objects/hardware/main.cpp.o
+$(B)/guests/modes.elf: $(B)/guests/objects/hardware/modes.cpp.o $(B)/guests/objects/hardware/modes.S.o
+$(HARDWARE_GUESTS): $(HARDWARE_PARTS) tests/guests/hardware/guest.lds
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/hardware/guest.lds -o $@ $(filter %.o,$^)
 

@@ -75,18 +75,20 @@ def absent(context):
 
 # --- One CPU of a hardware guest, on both vendors --------------------------------------------------
 
-def guest_of_its_own(context, start, **options):
+def guest_of_its_own(context, start, claims="hardware", **options):
     """What the core does for a hardware guest's CPU is what the manuals say of a CPU, in all its modes."""
-    elf = os.path.join(context.build, "guests", "hardware.elf")
+    elf = os.path.join(context.build, "guests", f"{claims}.elf")
     guest = {"type": "pvh", "memory": 16, "vcpus": 1, "kernel": elf, "on_poweroff": "destroy", "on_crash": "destroy"}
     with getattr(context, start)({"hardware": guest}, **options) as box:
-        box["hardware"].expect(r"^PASS hardware", never=(r"^FAIL", r"^wrong", r"^not expected"))
+        box["hardware"].expect(rf"^PASS {claims}", never=(r"^FAIL", r"^wrong", r"^not expected"))
         box["core"].expect(r"hardware: powered off")
 
 
-test("guest hardware, AMD-V", start="start", memory="256M")(guest_of_its_own)
-test("guest hardware, VT-x", start="start_bochs", memory=256)(guest_of_its_own)
-test("guest hardware, VT-x, Tiger Lake", full=True, start="start_bochs", memory=256, model="tigerlake")(guest_of_its_own)
+for guest in ("hardware", "modes"):
+    test(f"guest {guest}, AMD-V", claims=guest, start="start", memory="256M")(guest_of_its_own)
+    test(f"guest {guest}, VT-x", claims=guest, start="start_bochs", memory=256)(guest_of_its_own)
+    test(f"guest {guest}, VT-x, Tiger Lake", full=True, claims=guest, start="start_bochs", memory=256,
+         model="tigerlake")(guest_of_its_own)
 
 
 # --- VT-x in Bochs: slow, so that `make test` has one boot ------------------------------------------
