@@ -120,8 +120,11 @@ test("pvh boot rt-amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="rt-amd
      run="stress kernel-log")(boot_on_vtx)
 test("pvh boot cloud-amd64, 2 vCPU on one CPU, VT-x", full=True, shows="boot", flavour="cloud-amd64", vcpus=2, cpus=1,
      memory=128, run="stress kernel-log")(boot_on_vtx)
-test("pvh stress cloud-amd64, 2 vCPU, VT-x", full=True, shows="boot stress", flavour="cloud-amd64", vcpus=2,
-     memory=192, run="stress")(boot_on_vtx)
+test("pvh boot amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="amd64", vcpus=4, memory=256,
+     run="stress kernel-log")(boot_on_vtx)
+for kernel, vcpus in (("cloud-amd64", 2), ("amd64", 2), ("rt-amd64", 1)):
+    test(f"pvh stress {kernel}, {vcpus} vCPU, VT-x", full=True, shows="boot stress", flavour=kernel, vcpus=vcpus,
+         memory=192, run="stress")(boot_on_vtx)
 
 
 @test("pv and pvh partitions run beside each other, VT-x", full=True, shows="boot")
