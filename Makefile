@@ -76,7 +76,7 @@ RING0_CODE := -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fpie \
             -fno-strict-aliasing -ffunction-sections -fdata-sections \
             -mindirect-branch=thunk-extern -mindirect-branch-register -fno-jump-tables \
             -ffile-prefix-map=$(CURDIR)/= -U__linux__ -U__unix__ -U__gnu_linux__ -Ulinux -Uunix
-RING0_CXXFLAGS = $(RING0_INCLUDES) -nostdinc++ -std=gnu++23 $(RING0_CODE) \
+RING0_CXXFLAGS = $(RING0_INCLUDES) -include platform/x86/hidden.hpp -nostdinc++ -std=gnu++23 $(RING0_CODE) \
             -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit $(CXX_WARNINGS)
 RING0_CFLAGS = $(RING0_INCLUDES) -std=gnu17 $(RING0_CODE)
 RING0_LDFLAGS := -nostdlib -static -z noexecstack -z max-page-size=4096 -z norelro \
@@ -99,6 +99,16 @@ RING0_SOURCES := $(wildcard boot/*.cpp boot/*.S core/*.cpp core/*/*.cpp platform
             platform/x86/*.S platform/x86/*/*.cpp platform/x86/*/*.S hvm/cpu/*.cpp hvm/cpu/*.S)
 RING0_SOURCES := $(filter-out platform/x86/libc/%,$(RING0_SOURCES))
 RING0_OBJECTS := $(RING0_SOURCES:%=$(B)/ring0/%.o)
+
+# Small, since no guest waits for it: what runs at start, at a panic, or when somebody types.
+RING0_COLD    := $(wildcard boot/*.cpp core/monitor/*.cpp) \
+            $(patsubst %,core/%.cpp,banner boot_allocator console/keys devices/search memory_assignment partition \
+                plan_check pv/start_info slot_health start) \
+            $(patsubst %,hvm/cpu/%.cpp,operations vmx_capabilities vmx_checks) \
+            $(patsubst %,platform/x86/%.cpp,amd_iommu back_trace clock_math cpu_setup cpus dmar early_traps \
+                features iommu ivrs mitigations panic panic_record pci pci_enumerate pci_lines power real_time_clock \
+                reference_clock start tsc_check uart vtd)
+$(RING0_COLD:%=$(B)/ring0/%.o): RING0_CODE += -Os
 
 PLAN_SOURCES  := $(wildcard boot/plan/*.cpp)
 PLAN_OBJECTS  := $(PLAN_SOURCES:%=$(B)/host/%.o)
