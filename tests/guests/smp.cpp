@@ -6,7 +6,6 @@
 
 extern "C" {
 #include <xen/vcpu.h>
-extern char event_entry[], failsafe_entry[], syscall_entry[];
 [[noreturn]] void second_main(uint64_t argument);
 }
 

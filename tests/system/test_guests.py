@@ -27,7 +27,7 @@ for path in sorted(glob.glob(os.path.join(REPOSITORY, "tests", "guests", "*.cpp"
 def leaky(context):
     partitions = {name: {"type": "pv", "memory": 32, "vcpus": 2, "cpus": "0-1",
                          "kernel": os.path.join(context.build, "guests", f"{name}.elf")}
-                  for name in ("page_tables", "traps", "user_mode", "smp")}
+                  for name in ("page_tables", "traps", "user_mode", "smp", "compat_mode", "descriptors", "entry_corners")}
     partitions["linux"] = linux(name="linux", memory=128, vcpus=2, cpus="0-1",
                                 run="stress processes copy-on-write shootdown signals userland")
     with context.start(partitions, cpus=2, memory="512M", cpu="max,-smap,vendor=GenuineIntel") as box:

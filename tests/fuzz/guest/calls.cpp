@@ -8,7 +8,6 @@ extern "C" {
 #include <xen/grant_table.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
-extern char event_entry[], failsafe_entry[], syscall_entry[], nmi_entry[];
 extern const uint64_t trap_entries[256];
 }
 

@@ -8,7 +8,7 @@
 extern "C" {
 #include <xen/grant_table.h>
 [[noreturn]] void second_main();
-extern char event_entry[], failsafe_entry[], syscall_entry[], fuzz_landing[];
+extern char fuzz_landing[];
 bool fuzz_run(void (*function)(Cpu&), Cpu& cpu, uint64_t* saved_stack);
 }
 

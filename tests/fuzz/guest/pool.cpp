@@ -5,7 +5,6 @@
 extern "C" {
 #include <xen/callback.h>
 #include <xen/grant_table.h>
-extern char event_entry[], failsafe_entry[], nmi_entry[];
 }
 
 Pool pool;

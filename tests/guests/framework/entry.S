@@ -76,7 +76,7 @@ trap_entries:
     .endr
     .noaltmacro
 
-/* Two more with numbers of their own: 256 events, 257 NMI. */
+/* Others have numbers of their own: 256 events, 257 NMI. */
     .globl  event_entry
 event_entry:
     pop     %rcx
@@ -90,6 +90,22 @@ nmi_entry:
     pop     %r11
     pushq   $0
     pushq   $257
+    jmp     trap_common
+
+/* 260 SYSCALL and 261 SYSENTER of 32-bit user code; the latter's frame has no rip and no rsp. */
+    .globl  syscall32_entry
+syscall32_entry:
+    pop     %rcx
+    pop     %r11
+    pushq   $0
+    pushq   $260
+    jmp     trap_common
+    .globl  sysenter_entry
+sysenter_entry:
+    pop     %rcx
+    pop     %r11
+    pushq   $0
+    pushq   $261
     jmp     trap_common
 
 /* The iret hypercall could not load its frame: ds, es, fs, gs lie below it. */

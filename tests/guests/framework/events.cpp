@@ -72,9 +72,10 @@ void set_port_mask(uint32_t port, bool masked)
         __atomic_fetch_and(word_of(shared_info->evtchn_mask, port), ~bit, __ATOMIC_ACQ_REL);
 }
 
-uint64_t system_time(unsigned vcpu)
+uint64_t system_time(unsigned vcpu) { return system_time_by(shared_info->vcpu_info[vcpu].time); }
+
+uint64_t system_time_by(const volatile vcpu_time_info_t& time)
 {
-    const volatile vcpu_time_info_t& time = shared_info->vcpu_info[vcpu].time;
     for (;;) {
         const uint32_t version = time.version;
         asm volatile("" : : : "memory");

@@ -23,3 +23,4 @@ bool take_pending(uint32_t port);
 void set_port_mask(uint32_t port, bool masked);
 
 [[nodiscard]] uint64_t system_time(unsigned vcpu = 0);       // ns, from vcpu_time_info
+[[nodiscard]] uint64_t system_time_by(const volatile vcpu_time_info_t& time);

@@ -41,3 +41,6 @@ long mmuext(unsigned command, uint64_t mfn_or_address, uint64_t second = 0);
 long map_machine_page(void* at, uint64_t mfn, bool writable);
 long make_readonly(void* page);
 long make_writable(void* page);
+
+// Maps pages in a row at an address whose top-level slot is empty in that table, by new tables below.
+void map_in_empty_slot(uint64_t* top, uint64_t address, void* const* pages, unsigned count, uint64_t flags);

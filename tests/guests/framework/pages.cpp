@@ -78,3 +78,21 @@ long map_machine_page(void* at, uint64_t mfn, bool writable)
 
 long make_readonly(void* page) { return update_mapping(page, mfn_of(page) << 12 | pte_readonly); }
 long make_writable(void* page) { return update_mapping(page, mfn_of(page) << 12 | pte_page); }
+
+void map_in_empty_slot(uint64_t* top, uint64_t address, void* const* pages, unsigned count, uint64_t flags)
+{
+    const auto index = [&](unsigned level) { return (address >> (12 + 9 * (level - 1))) & 511; };
+    CHECK_EQUAL(0, top[index(4)]);
+    CHECK(index(1) + count <= 512);
+    auto* table = new_page_as<uint64_t>();
+    for (unsigned i = 0; i < count; ++i)
+        table[index(1) + i] = mfn_of(pages[i]) << 12 | flags;
+    CHECK_EQUAL(0, make_readonly(table));
+    for (unsigned level = 2; level < 4; ++level) {
+        auto* upper = new_page_as<uint64_t>();
+        upper[index(level)] = mfn_of(table) << 12 | pte_table;
+        CHECK_EQUAL(0, make_readonly(upper));
+        table = upper;
+    }
+    CHECK_EQUAL(0, change_entry(machine_address(&top[index(4)]), mfn_of(table) << 12 | pte_table));
+}

@@ -7,7 +7,7 @@
 extern "C" {
 #include <xen/callback.h>
 extern const uint64_t trap_entries[256];
-extern char event_entry[], failsafe_entry[], syscall_entry[], catch_landing[];
+extern char catch_landing[];
 extern uint64_t catch_stack;
 void handle_trap(TrapFrame& frame);
 }
@@ -24,6 +24,8 @@ Caught caught;
 constexpr unsigned first_vectors = 32;
 constexpr unsigned software_vector = 0x80;
 
+}  // namespace
+
 void register_callback(unsigned type, const void* entry, unsigned flags)
 {
     callback_register_t request = {};
@@ -35,7 +37,12 @@ void register_callback(unsigned type, const void* entry, unsigned flags)
         fail("callback %u is refused: %ld", type, result);
 }
 
-}  // namespace
+long unregister_callback(unsigned type)
+{
+    callback_unregister_t request = {};
+    request.type = static_cast<uint16_t>(type);
+    return hypercall<__HYPERVISOR_callback_op>(CALLBACKOP_unregister, as_argument(&request));
+}
 
 void set_trap_flags(unsigned vector, uint8_t flags)
 {

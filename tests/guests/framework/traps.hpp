@@ -21,7 +21,9 @@ enum : unsigned {
     vector_nmi = 257,
     vector_failsafe = 258,
     vector_syscall = 259,
-    vectors = 260,
+    vector_syscall32 = 260,
+    vector_sysenter = 261,
+    vectors = 262,
 };
 
 using TrapHandler = void (*)(TrapFrame& frame);
@@ -30,6 +32,10 @@ extern TrapHandler trap_handlers[vectors];
 
 // Registers all exceptions (3, 4 and 0x80 with dpl 3, the others with dpl 0) and the call-backs.
 void install_traps();
+// Further call-backs: CALLBACKTYPE_*, an entry of entry.S (below), CALLBACKF_*.
+void register_callback(unsigned type, const void* entry, unsigned flags = 0);
+long unregister_callback(unsigned type);
+extern "C" char event_entry[], nmi_entry[], failsafe_entry[], syscall_entry[], syscall32_entry[], sysenter_entry[];
 // The flags of trap_info for one vector: dpl in bits 0 and 1, 4 to mask events.
 void set_trap_flags(unsigned vector, uint8_t flags);
 

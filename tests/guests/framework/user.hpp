@@ -18,6 +18,16 @@ extern uint64_t user_stack_end;
 extern uint64_t kernel_entry_stack_end;
 extern uint64_t user_table_mfn;
 
+// In a trap's handler: user mode ends with this result when the handler returns.
+inline void end_user_mode(TrapFrame& frame, uint64_t result)
+{
+    frame.rip = reinterpret_cast<uint64_t>(user_landing);
+    frame.cs = FLAT_KERNEL_CS & ~3;
+    frame.ss = FLAT_KERNEL_SS & ~3;
+    frame.rflags = 0x202;
+    frame.rdi = result;
+}
+
 // Ends user mode.
 [[noreturn, gnu::always_inline]] inline void leave_user(uint64_t result)
 {
