@@ -39,6 +39,9 @@ struct HardwareOperations {
     // Start of day: all vCPUs as after a reset, vCPU 0 at the entry of the plan's kernel. The partition's
     // memory is filled.
     void (*start_of_day)(Partition& partition);
+    // Why its vCPUs have left, for people: reasons are numbered from 0, the name is null behind the last.
+    const char* (*exit_name)(size_t reason);
+    uint64_t (*exit_count)(const Vcpu& vcpu, size_t reason);
     // The frame behind a guest's frame number: its RAM only; invalid_mfn elsewhere.
     Mfn (*frame_of_guest)(const Partition& partition, uint64_t gfn);
 };

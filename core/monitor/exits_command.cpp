@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // exits [NAME]: why guests came into the core, since the start, all lives and vCPUs together.
+#include "core/hardware.hpp"
 #include "core/hypercall_counters.hpp"
 #include "core/hypercall_names.hpp"
 #include "core/monitor/command.hpp"
@@ -39,6 +40,20 @@ void put_emulation(const Partition& partition, size_t kind, TextOut& out)
         out.print("  trapped: %-26s %10llu\n", trapped_name(static_cast<Trapped>(kind)), wide(count));
 }
 
+// Of a hardware partition. False: there are no more reasons.
+bool put_exit(const Partition& partition, size_t reason, TextOut& out)
+{
+    const char* name = partition.hardware == nullptr ? nullptr : hardware_operations.exit_name(reason);
+    if (name == nullptr)
+        return false;
+    uint64_t count = 0;
+    for (const Vcpu& vcpu : partition.vcpus)
+        count += hardware_operations.exit_count(vcpu, reason);
+    if (count != 0)
+        out.print("  exit: %-29s %10llu\n", name, wide(count));
+    return true;
+}
+
 bool step_exits(CommandRun& run, TextOut& out)
 {
     const Partition* partition = chosen_partition(run);
@@ -46,13 +61,16 @@ bool step_exits(CommandRun& run, TextOut& out)
         return false;
     if (run.inner == 0)
         out.print("%s\n", partition->name());
-    for (int i = 0; i < exit_lines_a_step && run.inner < hypercall_numbers + kinds; ++i, ++run.inner) {
+    bool more = true;
+    for (int i = 0; i < exit_lines_a_step && more; ++i, ++run.inner) {
         if (run.inner < hypercall_numbers)
             put_hypercall(*partition, run.inner, run, out);
-        else
+        else if (run.inner < hypercall_numbers + kinds)
             put_emulation(*partition, run.inner - hypercall_numbers, out);
+        else
+            more = put_exit(*partition, run.inner - hypercall_numbers - kinds, out);
     }
-    if (run.inner < hypercall_numbers + kinds)
+    if (more)
         return true;
     run.inner = 0;
     run.shown = 0;

@@ -10,6 +10,7 @@
 #include "platform/x86/features.hpp"
 #include "platform/x86/mitigations.hpp"
 
+#include <array>
 #include <new>
 
 // Read by the entries of both vendors.
@@ -90,6 +91,17 @@ void start_of_day(Partition& partition)
     first.registers.rbx = partition.plan->pv.start_info_pfn << page_shift;
 }
 
+// In the order of ExitReason.
+constexpr std::array<const char*, static_cast<size_t>(ExitReason::count)> reasons{
+    "dealt with at once", "interrupt of the box", "interrupt window", "CPUID", "HLT", "port", "RDMSR", "WRMSR",
+    "hypercall", "XSETBV", "outside its memory", "exception", "refused instruction", "WBINVD or INVD", "CR8",
+    "triple fault", "task switch", "refused entry", "unknown"};
+static_assert(reasons.back() != nullptr);
+
+const char* exit_name(size_t reason) { return reason < reasons.size() ? reasons[reason] : nullptr; }
+
+uint64_t exit_count(const Vcpu& vcpu, size_t reason) { return vcpu.hardware->exits.of_reason[reason]; }
+
 Mfn frame_of_guest(const Partition& partition, uint64_t gfn)
 {
     const uint64_t pfn = pfn_of_gfn(gfn, partition.plan->memory_frames);
@@ -131,6 +143,8 @@ constinit const HardwareOperations hardware_operations{
     .timer_expired = apic_timer_expired,
     .map_guest_page = map_guest_page,
     .start_of_day = start_of_day,
+    .exit_name = exit_name,
+    .exit_count = exit_count,
     .frame_of_guest = frame_of_guest,
 };
 
