@@ -23,6 +23,7 @@ constexpr uint64_t user = 4;
 constexpr uint64_t accessed = 0x20;
 constexpr uint64_t dirty = 0x40;
 constexpr uint64_t large = 0x80;
+constexpr unsigned large_shift = 21;
 constexpr uint64_t no_execute = uint64_t{1} << 63;
 constexpr uint64_t frame_bits = 0x000F'FFFF'FFFF'F000;
 
@@ -32,40 +33,88 @@ constexpr uint64_t cr0_pg = uint64_t{1} << 31;
 constexpr uint64_t cr4_pae = 0x20;
 constexpr uint64_t efer_lma = 0x400;
 
-// A table of the guest: null where its memory has nothing.
-std::atomic<uint64_t>* guest_table(const Partition& partition, uint64_t physical)
+// --- The guest's memory ---------------------------------------------------------------------------
+
+// Before what is remembered is used: the nested tables may have changed.
+void look_for_changes(const Partition& partition, GuestWindow& window)
 {
-    const Mfn frame = nested_lookup(partition, physical >> page_shift);
-    return frame == invalid_mfn ? nullptr : machine::frame_pointer<std::atomic<uint64_t>>(frame);
+    const uint32_t changes = partition.hardware->nested_changes.load(std::memory_order_acquire);
+    if (window.known_at == changes) [[likely]]
+        return;
+    window.known_large = {};
+    window.known_pages = {};
+    window.known_code = {};
+    window.known_at = changes;
 }
 
-// Page tables of 64-bit entries: 4 levels in long mode, 3 with PAE. The walk starts below `levels`.
-GuestTranslation walk(const Vcpu& vcpu, const GuestPaging& paging, uint64_t address, bool write, unsigned levels)
+[[gnu::noinline]] uint8_t* find_place(const Partition& partition, GuestWindow& window, uint64_t physical)
 {
-    const Partition& partition = *vcpu.partition;
-    uint64_t table_address = paging.cr3 & (levels == 4 ? frame_bits : 0xFFFF'FFE0);
-    const bool must_be_writable = write && ((paging.cr0 & cr0_wp) != 0 || paging.cpl == 3);
+    constexpr uint64_t large_mask = (uint64_t{1} << large_shift) - 1;
+    const uint64_t page = physical >> page_shift;
+    const NestedPage found = nested_page(partition, page);
+    if (found.frame == invalid_mfn)
+        return nullptr;
+    uint8_t* const base = machine::frame_pointer<uint8_t>(found.frame);
+    if (found.large) {
+        const uint64_t place = physical >> large_shift;
+        window.known_large[place % window.known_large.size()]
+            = {place + 1, base - (physical & large_mask & ~page_mask)};
+    } else {
+        window.known_pages[page % window.known_pages.size()] = {page + 1, base};
+    }
+    return base + (physical & page_mask);
+}
+
+// Null where the guest's memory has nothing. look_for_changes() comes before.
+[[gnu::always_inline]] inline uint8_t* place_of(const Partition& partition, GuestWindow& window, uint64_t physical)
+{
+    const uint64_t large_place = physical >> large_shift;
+    const KnownPlace& large_known = window.known_large[large_place % window.known_large.size()];
+    if (large_known.tag == large_place + 1) [[likely]]
+        return large_known.base + (physical & ((uint64_t{1} << large_shift) - 1));
+    const uint64_t page = physical >> page_shift;
+    const KnownPlace& known = window.known_pages[page % window.known_pages.size()];
+    if (known.tag == page + 1)
+        return known.base + (physical & page_mask);
+    return find_place(partition, window, physical);
+}
+
+// Page tables of 64-bit entries: 4 levels in long mode, 3 with PAE, whose top has neither rights nor bits.
+template <unsigned levels>
+GuestTranslation walk(const Vcpu& vcpu, const GuestPaging& paging, uint64_t address, bool write)
+{
+    constexpr bool pae = levels == 3;
+    GuestWindow& window = vcpu.hardware->window;
+    const bool by_user = paging.cpl == 3;
+    const bool must_be_writable = (paging.cr0 & cr0_wp) != 0 || by_user;
+    const uint64_t needed = present | (by_user ? user : 0) | (write && must_be_writable ? writable : 0);
+    uint64_t rights = ~uint64_t{0};
+    uint64_t table = paging.cr3 & (pae ? 0xFFFF'FFE0 : frame_bits);
     for (unsigned level = levels; level > 0; --level) {
-        std::atomic<uint64_t>* table = guest_table(partition, table_address);
-        if (table == nullptr)
-            return {};
+        const bool top_of_pae = pae && level == levels;
         const unsigned shift = page_shift + 9 * (level - 1);
-        const uint64_t within = levels == 3 && level == 3 ? (table_address & page_mask) / 8 : 0;
-        std::atomic<uint64_t>& entry = table[within + ((address >> shift) & (levels == 3 && level == 3 ? 3 : 511))];
+        const uint64_t index = (address >> shift) & (top_of_pae ? 3 : 511);
+        uint8_t* const at = place_of(*vcpu.partition, window, table + index * 8);
+        if (at == nullptr)
+            return {};
+        const std::atomic_ref entry(*reinterpret_cast<uint64_t*>(at));
         const uint64_t value = entry.load(std::memory_order_relaxed);
-        const bool top_of_pae = levels == 3 && level == 3;
-        if ((value & present) == 0 || (must_be_writable && !top_of_pae && (value & writable) == 0) ||
-            (paging.cpl == 3 && !top_of_pae && (value & user) == 0))
+        const uint64_t wanted = top_of_pae ? present : needed;
+        if ((value & wanted) != wanted)
             return {};
         const bool is_leaf = level == 1 || (level <= 3 && !top_of_pae && (value & large) != 0);
-        const uint64_t wanted = top_of_pae ? 0 : accessed | (is_leaf && write ? dirty : 0);
-        if ((value & wanted) != wanted)
-            entry.fetch_or(wanted, std::memory_order_relaxed);
+        const uint64_t marks = top_of_pae ? 0 : accessed | (is_leaf && write ? dirty : 0);
+        if ((value & marks) != marks) [[unlikely]]
+            entry.fetch_or(marks, std::memory_order_relaxed);
+        if (!top_of_pae)
+            rights &= value;
         if (is_leaf) {
             const uint64_t offset_mask = (uint64_t{1} << shift) - 1;
-            return {true, (value & frame_bits & ~offset_mask) | (address & offset_mask)};
+            const bool is_dirty = write || (value & dirty) != 0;
+            return {true, is_dirty && ((rights & writable) != 0 || !must_be_writable),
+                    (value & frame_bits & ~offset_mask) | (address & offset_mask)};
         }
-        table_address = value & frame_bits;
+        table = value & frame_bits;
     }
     return {};
 }
@@ -76,11 +125,12 @@ GuestTranslation walk_32(const Vcpu& vcpu, const GuestPaging& paging, uint64_t a
     const bool must_be_writable = write && ((paging.cr0 & cr0_wp) != 0 || paging.cpl == 3);
     uint64_t table_address = paging.cr3 & 0xFFFF'F000;
     for (unsigned level = 2; level > 0; --level) {
-        auto* table = reinterpret_cast<std::atomic<uint32_t>*>(guest_table(*vcpu.partition, table_address));
-        if (table == nullptr)
-            return {};
         const unsigned shift = page_shift + 10 * (level - 1);
-        std::atomic<uint32_t>& entry = table[(address >> shift) & 1023];
+        const uint64_t physical = table_address + (address >> shift & 1023) * 4;
+        uint8_t* const at = place_of(*vcpu.partition, vcpu.hardware->window, physical);
+        if (at == nullptr)
+            return {};
+        const std::atomic_ref entry(*reinterpret_cast<uint32_t*>(at));
         const uint32_t value = entry.load(std::memory_order_relaxed);
         if ((value & present) == 0 || (must_be_writable && (value & writable) == 0) ||
             (paging.cpl == 3 && (value & user) == 0))
@@ -90,7 +140,7 @@ GuestTranslation walk_32(const Vcpu& vcpu, const GuestPaging& paging, uint64_t a
         if (is_leaf) {
             const uint64_t offset_mask = (uint64_t{1} << shift) - 1;
             const uint64_t high = level == 2 ? uint64_t{(value >> 13) & 0xFF} << 32 : 0;
-            return {true, high | (value & 0xFFFF'F000 & ~offset_mask) | (address & offset_mask)};
+            return {true, write, high | (value & 0xFFFF'F000 & ~offset_mask) | (address & offset_mask)};
         }
         table_address = value & 0xFFFF'F000;
     }
@@ -112,6 +162,18 @@ uint64_t* next_table(GuestWindow& window, uint64_t& entry)
     return machine::physical_pointer<uint64_t>(HostPhysical(entry & frame_bits));
 }
 
+void forget_tables(GuestWindow& window)
+{
+    auto* root = machine::frame_pointer<uint64_t>(window.root);
+    for (unsigned i = 0; i < window.top_slots_used; ++i)
+        root[window.top_slots[i]] = 0;
+    window.top_slots_used = 0;
+    window.tables_used = 0;
+    window.shown_used = 0;
+    machine::load_table(window.root);
+}
+
+// Null: there are more places than tables for them.
 uint64_t* window_entry(GuestWindow& window, uint64_t address)
 {
     auto* table = machine::frame_pointer<uint64_t>(window.root);
@@ -137,43 +199,46 @@ void make_window(GuestWindow& window)
         frame = boot_allocate_frame();
 }
 
+// The pages go, the tables stay for the next ones.
 void forget_mappings(GuestWindow& window)
 {
-    if (window.tables_used == 0)
+    if (window.shown_used == 0)
         return;
-    auto* root = machine::frame_pointer<uint64_t>(window.root);
-    for (unsigned i = 0; i < window.top_slots_used; ++i)
-        root[window.top_slots[i]] = 0;
-    window.top_slots_used = 0;
-    window.tables_used = 0;
+    for (unsigned i = 0; i < window.shown_used; ++i)
+        *window.shown[i] = 0;
+    window.shown_used = 0;
     machine::load_table(window.root);
 }
 
 GuestTranslation translate(const Vcpu& vcpu, uint64_t address, bool write)
 {
     const GuestPaging paging = vendor().paging(vcpu);
+    look_for_changes(*vcpu.partition, vcpu.hardware->window);
     if ((paging.cr0 & (cr0_pe | cr0_pg)) != (cr0_pe | cr0_pg))
-        return {address <= 0xFFFF'FFFF, address};
+        return {address <= 0xFFFF'FFFF, true, address};
     if ((paging.efer & efer_lma) != 0)
-        return walk(vcpu, paging, address, write, 4);
+        return walk<4>(vcpu, paging, address, write);
     if ((paging.cr4 & cr4_pae) != 0)
-        return walk(vcpu, paging, address & 0xFFFF'FFFF, write, 3);
+        return walk<3>(vcpu, paging, address & 0xFFFF'FFFF, write);
     return walk_32(vcpu, paging, address & 0xFFFF'FFFF, write);
 }
 
 unsigned fetch_code(const Vcpu& vcpu, uint64_t linear, uint8_t* to, unsigned bytes)
 {
+    GuestWindow& window = vcpu.hardware->window;
     unsigned done = 0;
     while (done < bytes) {
-        const GuestTranslation place = translate(vcpu, linear + done, false);
+        const uint64_t at = linear + done;
+        const GuestTranslation place = translate(vcpu, at, false);
         if (!place.valid)
             break;
-        const Mfn frame = nested_lookup(*vcpu.partition, place.physical >> page_shift);
-        if (frame == invalid_mfn)
+        const uint8_t* const code = place_of(*vcpu.partition, window, place.physical);
+        if (code == nullptr)
             break;
         const auto offset = static_cast<unsigned>(place.physical & page_mask);
+        window.known_code[(at >> page_shift) % window.known_code.size()] = {(at >> page_shift) + 1, code - offset};
         const unsigned here = std::min(bytes - done, static_cast<unsigned>(page_size) - offset);
-        std::copy_n(machine::frame_pointer<uint8_t>(frame) + offset, here, to + done);
+        std::copy_n(code, here, to + done);
         done += here;
     }
     return done;
@@ -184,20 +249,22 @@ bool map_guest_page(Vcpu& vcpu, uint64_t address, bool write)
     const GuestTranslation place = translate(vcpu, address, write);
     if (!place.valid)
         return false;
-    const Mfn frame = nested_lookup(*vcpu.partition, place.physical >> page_shift);
-    if (frame == invalid_mfn)
-        return false;
     GuestWindow& window = vcpu.hardware->window;
+    const uint8_t* const memory = place_of(*vcpu.partition, window, place.physical & ~page_mask);
+    if (memory == nullptr)
+        return false;
     uint64_t* entry = window_entry(window, address);
-    if (entry == nullptr) {
-        // More places than there are tables for: begin anew. An access needs two pages at a time.
-        forget_mappings(window);
+    if (entry == nullptr || window.shown_used == window.shown.size()) {
+        // Begin anew. An access needs two pages at a time.
+        forget_tables(window);
         entry = window_entry(window, address);
     }
     const bool was_present = *entry != 0;
-    *entry = address_of(frame).raw() | present | accessed | dirty | no_execute | (write ? writable : 0);
+    *entry = machine::physical_of(memory).raw() | present | accessed | dirty | no_execute | (place.writable ? writable : 0);
     if (was_present)
         machine::flush_page_local(GuestVirtual(address));
+    else
+        window.shown[window.shown_used++] = entry;
     return true;
 }
 

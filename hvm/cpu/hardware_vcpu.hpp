@@ -105,6 +105,7 @@ struct PlacedTable {
 
 struct HardwarePartition {
     Mfn nested_root;                    // constant after start
+    std::atomic<uint32_t> nested_changes;   // counts them
     std::span<PlacedTable> table_pool;        // for pages that the guest places (XENMEM_add_to_physmap)
     uint32_t pool_used;                 // pages lock
     uint8_t callback_vector;            // HVM_PARAM_CALLBACK_IRQ

@@ -127,6 +127,8 @@ Mfn ram_frame(const Partition& partition, uint64_t gfn)
 // Everybody's TLB may know the former page: their next entry flushes.
 void flush_everybody(Partition& partition)
 {
+    // Release pairs with the acquire of who uses what it remembers of these tables.
+    partition.hardware->nested_changes.fetch_add(1, std::memory_order_release);
     for (Vcpu& vcpu : partition.vcpus) {
         vcpu.hardware->flush.store(true, std::memory_order_release);
         machine::poke(vcpu.cpu);
@@ -154,19 +156,21 @@ void make_nested_tables(Partition& partition)
         table.frame = boot_allocate_frame();
 }
 
-Mfn nested_lookup(const Partition& partition, uint64_t gfn)
+Mfn nested_lookup(const Partition& partition, uint64_t gfn) { return nested_page(partition, gfn).frame; }
+
+NestedPage nested_page(const Partition& partition, uint64_t gfn)
 {
     if (gfn >> (index_bits * (top_level + 1)) != 0)
-        return invalid_mfn;
+        return {invalid_mfn, false};
     uint64_t* table = machine::frame_pointer<uint64_t>(partition.hardware->nested_root);
     for (unsigned level = top_level;; --level) {
         const uint64_t entry = std::atomic_ref(entry_in(table, gfn, level)).load(std::memory_order_acquire);
         if (entry == 0)
-            return invalid_mfn;
+            return {invalid_mfn, false};
         if (level == 0 || (entry & large) != 0) {
             const uint64_t within = gfn & (pages_of(level) - 1);
             const uint64_t first = (entry & frame_bits) >> page_shift;
-            return Mfn((first & ~(pages_of(level) - 1)) + within);
+            return {Mfn((first & ~(pages_of(level) - 1)) + within), level != 0};
         }
         table = table_at(entry);
     }

@@ -16,6 +16,12 @@ namespace bulkhead {
 void make_nested_tables(Partition& partition);
 // The host frame that the tables have at a guest frame number; invalid_mfn: none.
 [[nodiscard]] Mfn nested_lookup(const Partition& partition, uint64_t gfn);
+// The same, with whether a large page has it: then so it is for all of its aligned 2 MiB.
+struct NestedPage {
+    Mfn frame;
+    bool large;
+};
+[[nodiscard]] NestedPage nested_page(const Partition& partition, uint64_t gfn);
 // Puts one page there in place of what is there; invalid_mfn: takes it away, and RAM comes back if
 // there was RAM. XEN_ENOMEM: the tables set aside for it are used up. Pages lock held; other
 // vCPUs see it from their next entry on.
