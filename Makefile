@@ -11,7 +11,13 @@ ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
+# CHECKED=1: a core that checks itself (core/checked.hpp), every CHECK_EVERY operations.
+CHECKED     ?=
+CHECK_EVERY ?= 256
 # B=dir builds elsewhere; what is downloaded stays in build/ and is shared.
+ifeq ($(CHECKED),1)
+B        ?= build/checked
+endif
 B        ?= build
 DEPS     := build
 PLAN     ?= configs/edge-demo/edge-demo.dts
@@ -76,6 +82,9 @@ RING0_CODE := -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fpie \
             -fno-strict-aliasing -ffunction-sections -fdata-sections \
             -mindirect-branch=thunk-extern -mindirect-branch-register -fno-jump-tables \
             -ffile-prefix-map=$(CURDIR)/= -U__linux__ -U__unix__ -U__gnu_linux__ -Ulinux -Uunix
+ifeq ($(CHECKED),1)
+RING0_CODE += -DBULKHEAD_CHECKED -DBULKHEAD_CHECK_EVERY=$(CHECK_EVERY)
+endif
 RING0_CXXFLAGS = $(RING0_INCLUDES) -include platform/x86/hidden.hpp -nostdinc++ -std=gnu++23 $(RING0_CODE) \
             -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit $(CXX_WARNINGS)
 RING0_CFLAGS = $(RING0_INCLUDES) -std=gnu17 $(RING0_CODE)
@@ -132,7 +141,7 @@ help:
 	@sed -n 's/^#: //p' Makefile
 
 #: make setup        install packages, fetch third-party source and Debian kernels
-#: make core         build/core.elf, the code of ring 0
+#: make core         build/core.elf, the code of ring 0; CHECKED=1: build/checked/core.elf, which checks itself
 #: make image        PLAN=x.dts O=dir: all that a box can start from, and dir/map.txt, dir/manifest.txt
 #: make disk         DEV=/dev/sdX PLAN=x.dts: write the disk image to a disk; asks first
 #: make flash        BOARD=name PLAN=x.dts: write the flash image to a board by OpenOCD
@@ -156,7 +165,7 @@ core: $(B)/core.elf
 plan-tool: $(B)/host/bulkhead-plan
 
 clean:
-	rm -rf $(B)/bench $(B)/ring0 $(B)/loader $(B)/flash $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	rm -rf $(B)/bench $(B)/checked $(B)/ring0 $(B)/loader $(B)/flash $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs \
 	    $(B)/pvdrivers $(B)/newlib $(B)/host-lwip $(B)/fuzz-lwip
 
@@ -186,6 +195,11 @@ $(B)/core.elf: boot/core.lds $(RING0_OBJECTS) $(B)/libring0.a Makefile
 	$(call say,LD,$@)
 	$(Q)$(LD) $(RING0_LDFLAGS) -T boot/core.lds -Map $(B)/core.map -o $@ \
 	    $(RING0_OBJECTS) $(B)/libring0.a $(LIBGCC)
+
+# For the tests, beside the one that ships.
+CHECKED_CORE := $(B)/checked/core.elf
+$(CHECKED_CORE): FORCE
+	@$(MAKE) CHECKED=1 B=$(B)/checked core
 
 $(B)/libring0.a: $(LIBC_OBJECTS)
 	$(call say,AR,$@)
@@ -447,7 +461,7 @@ check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf
 	@ci/check-size $(B)/pvdrivers/store.debug $(STORE_BOUND)
 	@ci/check-size $(B)/pvdrivers/switch.debug $(SWITCH_BOUND)
 
-TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
+TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(CHECKED_CORE) $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
 test: $(TEST_PROGRAMS)
 	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)

@@ -3,6 +3,7 @@
 #include "core/banner.hpp"
 
 #include "core/boot_allocator.hpp"
+#include "core/checked.hpp"
 #include "core/cpu.hpp"
 #include "core/log.hpp"
 #include "core/partition.hpp"
@@ -73,7 +74,7 @@ void print_partition(const plan::Header& plan, const Partition& partition)
 
 void print_hello(const BootInfo& info)
 {
-    log("Bulkhead " BULKHEAD_VERSION ", compiled with GCC " __VERSION__ ", started by %s%s%s", info.entry_name,
+    log("Bulkhead " BULKHEAD_VERSION "%s, compiled with GCC " __VERSION__ ", started by %s%s%s", checked_build ? " CHECKED" : "", info.entry_name,
         info.firmware[0] != '\0' ? " from " : "", info.firmware);
     if (info.slot.number < BootSlot::none)
         log("slot %c, version %llu, %s; the other slot: %s", info.slot.number == 0 ? 'A' : 'B',

@@ -22,6 +22,7 @@ enum Work : uint32_t {
     work_fault = 1u << 3,        // the current vCPU needs deliver_pending() (NMI, injected fault)
     work_view = 1u << 5,         // the running partition's top-level tables have changed (machine/guest_view.hpp)
     work_lifecycle = 1u << 4,    // a partition with its first vCPU here changes its state
+    work_check = 1u << 6,        // checked builds: stand still (core/checked.hpp)
 };
 
 struct Cpu {

@@ -2,6 +2,7 @@
 // The dispatcher's inside, for those who make hypercalls on a guest's behalf many at a time.
 #pragma once
 
+#include "core/checked.hpp"
 #include "core/hypercall.hpp"
 #include "core/hypercall_counters.hpp"
 #include "machine/nospec.hpp"
@@ -22,7 +23,9 @@ long note_failure(Vcpu& vcpu, uint64_t index, const HypercallArguments& argument
 [[gnu::always_inline]] inline long call_handler(Vcpu& vcpu, uint64_t index, HypercallArguments& arguments)
 {
     ++vcpu.hypercalls.calls[index];
-    return hypercall_handlers[index](vcpu, arguments);
+    const long result = hypercall_handlers[index](vcpu, arguments);
+    operation_done(vcpu, checked::Operation::hypercall, index);
+    return result;
 }
 
 // A few instructions beside the handler's own. No trace record.

@@ -2,6 +2,7 @@
 // From the end of one life to the first instruction of the next, in slices that run on the account
 // of vCPU 0. Nothing here waits: a stage that cannot go on gives the CPU back until something
 // happens or a moment has passed.
+#include "core/checked.hpp"
 #include "core/console/source.hpp"
 #include "core/cpu.hpp"
 #include "core/devices/devices.hpp"
@@ -154,6 +155,9 @@ void reset_vcpu(Partition& partition, Vcpu& vcpu)
 
 void clear_memory(Partition& partition)
 {
+    // Only its own references are left.
+    if (partition.memory.build.stage == 0)
+        check_at_edge(partition, "the end of life");
     const BuildStep step = reset_memory(partition);
     if (step == BuildStep::more)
         return;
@@ -216,6 +220,7 @@ void begin_life(Partition& partition)
     for (Vcpu& vcpu : partition.vcpus.subspan(1))
         vcpu.hold.store(hold_down, std::memory_order_relaxed);
     partition.vcpus[0].initialised = true;
+    check_at_edge(partition, "the start of life");
 }
 
 void build(Partition& partition)
@@ -268,6 +273,7 @@ void continue_leaving(Partition& partition)
         return;
     }
     disconnect_console(partition);
+    check_at_edge(partition, "leaving the CPUs in life");
     enter_stage(partition, LifecycleStage::devices);
     begin_core_work(partition);
 }

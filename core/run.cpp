@@ -3,6 +3,7 @@
 // A vCPU whose CPU goes idle stays loaded, so that waking it costs no switch.
 #include "core/run.hpp"
 
+#include "core/checked.hpp"
 #include "core/console/console.hpp"
 #include "core/cpu.hpp"
 #include "core/hardware.hpp"
@@ -112,6 +113,10 @@ void deliver_pending(Vcpu& vcpu, GuestFrame& frame)
 
 void do_requested_work(uint32_t work)
 {
+    if constexpr (checked_build) {
+        if ((work & work_check) != 0)
+            checked::stand_still();
+    }
     if ((work & work_timer) != 0)
         run_timers();
     if ((work & work_console) != 0) {

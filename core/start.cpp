@@ -4,6 +4,7 @@
 #include "core/banner.hpp"
 #include "core/boot_allocator.hpp"
 #include "core/boot_info.hpp"
+#include "core/checked.hpp"
 #include "core/console/console.hpp"
 #include "core/cpu.hpp"
 #include "core/devices/devices.hpp"
@@ -95,6 +96,8 @@ void core_main(const BootInfo& info)
     init_partition_consoles();
     init_slot_health(info, plan.slot_health_s);
     machine::make_guest_views(all_partitions());
+    if constexpr (checked_build)
+        checked::init();
     print_partitions(plan);
     close_boot_allocator();
     machine::unmap_start_code();

@@ -90,5 +90,6 @@ void start_reboot(CommandRun&, const Words&, TextOut&);
 void start_poweroff(CommandRun&, const Words&, TextOut&);
 void start_slots(CommandRun&, const Words&, TextOut&);        // slots_command.cpp
 void start_trace(CommandRun&, const Words&, TextOut&);        // trace_command.cpp
+void start_check(CommandRun&, const Words&, TextOut&);        // check_command.cpp
 
 }  // namespace bulkhead

@@ -39,6 +39,10 @@ constexpr std::array command_table = std::to_array<Command>({
      .start = start_trace, .first = WordKind::trace_action, .words_at_most = 2},
     {.name = "slots", .arguments = "[use A|B]", .summary = "which image runs and which starts next",
      .start = start_slots, .words_at_most = 3},
+#ifdef BULKHEAD_CHECKED
+    {.name = "check", .arguments = "[N]", .summary = "check all frames every N operations", .start = start_check,
+     .words_at_most = 2},
+#endif
     {.name = "version", .arguments = "", .summary = "what runs here, and for how long", .start = start_version},
     {.name = "quit", .arguments = "", .summary = "back to the overview", .start = start_quit},
     {.name = "reboot", .arguments = "", .summary = "reset the box (in full only)", .start = start_reboot,

@@ -2,6 +2,7 @@
 // Exceptions that a PV guest causes: some the core resolves (privileged instructions, stores to page
 // tables, lazily mapped LDTs), all others go to the guest's own handlers.
 // Vector numbers: Intel SDM vol 3, "Protected-Mode Exceptions and Interrupts".
+#include "core/checked.hpp"
 #include "core/partition.hpp"
 #include "core/partition_fault.hpp"
 #include "core/pv/bounce.hpp"
@@ -98,7 +99,7 @@ void fault_in_core(Vcpu& vcpu, GuestFrame& frame, uint64_t address)
     const uint32_t error = frame.error_code;
     if ((error & (fault_user | fault_reserved)) == 0) {
         if (map_ldt_page(vcpu, address))
-            return;
+            return operation_done(vcpu, checked::Operation::ldt_page);
         if (const auto missing = missing_descriptor(vcpu, address); missing.has_value()) {
             if (!missing->in_ldt)
                 return inject_exception(vcpu, frame, general_protection, static_cast<uint32_t>(missing->selector));
@@ -143,7 +144,7 @@ void handle_guest_page_fault(GuestFrame& frame)
         && layout::guest_range_ok(address, 1)) {
         switch (emulate_page_table_store(vcpu, frame, GuestVirtual(address))) {
         case Emulation::done:
-            return;
+            return operation_done(vcpu, checked::Operation::store_to_table);
         case Emulation::inject_gp:
             return inject_exception(vcpu, frame, general_protection, 0);
         case Emulation::inject_ud:

@@ -9,39 +9,65 @@
 #include "machine/memory.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace bulkhead {
 
 namespace {
 
-class Check {
+constexpr uint64_t not_own = ~uint64_t{0};
+
+using Ranges = std::array<std::span<const FrameRange>, 2>;
+
+Ranges ranges_of(const PvMemory& memory)
+{
+    return {std::span(memory.ranges.data(), memory.range_count), std::span(memory.shared.data(), memory.shared_count)};
+}
+
+class Check final : public ReferenceSink {
 public:
-    Check(const Partition& partition, Mfn first, std::span<FrameRecount> recount)
-        : partition_(partition), memory_(partition.memory), first_(first), recount_(recount)
+    Check(const Partition& partition, std::span<FrameRecount> recount, const OutsideReferences& outside)
+        : partition_(partition), memory_(partition.memory), recount_(recount), outside_(outside)
     {
-        std::fill(recount.begin(), recount.end(), FrameRecount{});
+        std::fill_n(recount.begin(), std::min<uint64_t>(recount.size(), recount_size(partition)), FrameRecount{});
     }
 
-    InvariantReport run(OutsideReferences outside, void* context)
+    // Tells of each reference to that frame.
+    void watch(Mfn frame, void (*found)(const FrameReference& where))
+    {
+        watched_ = frame;
+        found_ = found;
+    }
+
+    InvariantReport run()
     {
         for_each_frame([this](Mfn frame) { check_entry(frame); });
         count_walk();
         count_vcpus();
-        for_each_frame([&](Mfn frame) {
-            const FrameRecount more = outside != nullptr ? outside(frame, context) : FrameRecount{};
-            compare(frame, more);
-        });
+        outside_.tell(partition_, *this, outside_.context);
+        at_ = {};
+        for_each_frame([this](Mfn frame) { compare(frame); });
         check_free_list();
         return report_;
+    }
+
+    void add(Mfn frame, FrameRecount references, const FrameReference& where) override
+    {
+        at_ = where;
+        if (!may_be_referenced(frame))
+            return;
+        FrameRecount& seen = recount_[ordinal_of(frame)];
+        seen.existence += references.existence;
+        seen.typed += references.typed;
+        require(references.typed == 0 || frame::type_of(state_of(frame)) == FrameType::writable, frame,
+                "the core writes to a frame that is not writable");
     }
 
 private:
     template <class Function>
     void for_each_frame(Function function)
     {
-        for (const std::span<const FrameRange> ranges :
-             {std::span<const FrameRange>(memory_.ranges.data(), memory_.range_count),
-              std::span<const FrameRange>(memory_.shared.data(), memory_.shared_count)}) {
+        for (const std::span<const FrameRange> ranges : ranges_of(memory_)) {
             for (const FrameRange& range : ranges) {
                 for (uint64_t at = 0; at < range.count; ++at)
                     function(range.first + at);
@@ -49,10 +75,27 @@ private:
         }
     }
 
+    // Of the frame's element in `recount`.
+    [[nodiscard]] uint64_t ordinal_of(Mfn frame) const
+    {
+        uint64_t before = 0;
+        for (const std::span<const FrameRange> ranges : ranges_of(memory_)) {
+            for (const FrameRange& range : ranges) {
+                if (frame >= range.first && frame - range.first < range.count)
+                    return before + (frame - range.first);
+                before += range.count;
+            }
+        }
+        return not_own;
+    }
+
     void broken(Mfn frame, const char* what)
     {
-        if (report_.broken == nullptr)
-            report_ = {what, frame};
+        if (report_.broken != nullptr)
+            return;
+        const uint64_t ordinal = ordinal_of(frame);
+        const uint64_t state = frame.raw() < machine::frame_limit ? state_of(frame) : 0;
+        report_ = {what, frame, state, at_, ordinal < recount_.size() ? recount_[ordinal] : FrameRecount{}};
     }
     void require(bool holds, Mfn frame, const char* what)
     {
@@ -76,17 +119,28 @@ private:
         count(frame, FrameType::none);
         const FrameType type = frame::type_of(state_of(frame));
         require(type == FrameType::writable || type == FrameType::none, frame, "the core holds a frame of another type");
-        ++recount_[frame - first_].typed;
+        ++recount_[ordinal_of(frame)].typed;
+    }
+
+    [[nodiscard]] bool may_be_referenced(Mfn frame)
+    {
+        if (!is_own(frame) || ordinal_of(frame) >= recount_.size()) {
+            broken(frame, "a reference leads out of the partition");
+            return false;
+        }
+        if (frame == watched_)
+            found_(at_);
+        require((state_of(frame) & frame::given) != 0, frame, "a frame is referenced that the guest gave back");
+        return true;
     }
 
     // One reference, typed unless the type is none.
     void count(Mfn frame, FrameType type)
     {
-        if (!is_own(frame) || frame.raw() - first_.raw() >= recount_.size())
-            return broken(frame, "a reference leads out of the partition");
+        if (!may_be_referenced(frame))
+            return;
         const uint64_t state = state_of(frame);
-        require((state & frame::given) != 0, frame, "a frame is referenced that the guest gave back");
-        FrameRecount& seen = recount_[frame - first_];
+        FrameRecount& seen = recount_[ordinal_of(frame)];
         ++seen.existence;
         if (type == FrameType::none)
             return;
@@ -101,10 +155,20 @@ private:
                 "a table is used that is not valid");
     }
 
+    void check_foreign(uint64_t value)
+    {
+        const bool writable = (value & pte::writable) != 0;
+        if ((value & pte::granted) != 0 && outside_.is_granted != nullptr)
+            require(outside_.is_granted(partition_, pte::frame(value), writable, outside_.context), pte::frame(value),
+                    "a frame is mapped as granted without a grant");
+        if ((value & pte::device) != 0)
+            require(device_entry(partition_, value) != 0, pte::frame(value), "a device is mapped that is another's");
+    }
+
     void count_l1_value(Mfn table, uint64_t value)
     {
         if ((value & pte::foreign) != 0)
-            return;
+            return check_foreign(value);
         require(value == admitted_l1(value), table, "an L1 entry has bits that it may not have");
         count(pte::frame(value), (value & pte::writable) != 0 ? FrameType::writable : FrameType::none);
     }
@@ -127,6 +191,7 @@ private:
         for (unsigned index = 0; index < entries; ++index) {
             if (is_core_slot(type, index) || (values[index] & pte::present) == 0)
                 continue;
+            at_ = {"an entry of table", table.raw(), index};
             if (type == FrameType::l1)
                 count_l1_value(table, values[index]);
             else
@@ -151,10 +216,13 @@ private:
         const FrameType type = frame::type_of(state);
         given_ += (state & frame::core_held) == 0 || is_for_devices(frame);
         require((state & frame::turning) == 0, frame, "a frame was left turning");
+        at_ = {"the core's own, of frame", frame.raw(), 0};
         if ((state & frame::core_held) != 0)
             count_core_reference(frame);
+        at_ = {"the pin of frame", frame.raw(), 0};
         if ((state & frame::pinned) != 0)
             count_valid(frame, type);
+        at_ = {};
         if ((state & frame::validated) == 0)
             return;
         require(is_table(type) || type == FrameType::descriptors, frame, "a valid frame is no table");
@@ -181,6 +249,7 @@ private:
         const unsigned depth = walk.direction == TableWalk::Direction::none ? 0 : walk.depth;
         for (unsigned at = 0; at < depth; ++at) {
             const TableWalk::Level& level = walk.levels[at];
+            at_ = {"a walk's, at table", level.table.raw(), level.index};
             count(level.table, level.type);
             require((state_of(level.table) & (frame::validated | frame::changing)) == frame::changing, level.table,
                     "a table on the walk's stack can be used");
@@ -192,6 +261,7 @@ private:
     void count_vcpu(const Vcpu& vcpu)
     {
         const PvVcpuState& pv = vcpu.pv;
+        at_ = {"page tables of vCPU", vcpu.number.raw(), 0};
         for (const Mfn table : {pv.kernel_table, pv.user_table}) {
             if (table != Mfn(0))
                 count_valid(table, FrameType::l4);
@@ -206,6 +276,7 @@ private:
     void count_window(const Vcpu& vcpu, unsigned page, Mfn frame)
     {
         const uint64_t entry = *machine::descriptor_window_entry(vcpu.index, page);
+        at_ = {"a descriptor table of vCPU", vcpu.number.raw(), page};
         if (frame == invalid_mfn)
             return require(entry == 0, pte::frame(entry), "a descriptor window shows a page too many");
         require(pte::frame(entry) == frame, frame, "a descriptor window shows another page");
@@ -217,19 +288,20 @@ private:
         for (const Vcpu& vcpu : partition_.vcpus)
             count_vcpu(vcpu);
         for (const ParkedTable& parked : memory_.parked) {
+            at_ = {"the result of a walk, for vCPU", static_cast<uint64_t>(&parked - memory_.parked.data()), 0};
             if (parked.type != FrameType::none && parked.error == frame::ok)
                 count_valid(parked.table, parked.type);
         }
     }
 
-    void compare(Mfn frame, const FrameRecount& more)
+    void compare(Mfn frame)
     {
         const uint64_t state = state_of(frame);
-        const FrameRecount& seen = recount_[frame - first_];
+        const FrameRecount& seen = recount_[ordinal_of(frame)];
         if ((state & frame::given) == 0)
-            return require(seen.existence + more.existence == 0, frame, "a frame on the free list is referenced");
-        require(frame::count(state) == seen.existence + more.existence, frame, "a frame's count is wrong");
-        require(frame::typed_count(state) == seen.typed + more.typed, frame, "a frame's typed count is wrong");
+            return require(seen.existence == 0, frame, "a frame on the free list is referenced");
+        require(frame::typed_count(state) == seen.typed, frame, "a frame's typed count is wrong");
+        require(frame::count(state) == seen.existence, frame, "a frame's count is wrong");
         const bool is_valid_table = is_table(frame::type_of(state)) && (state & frame::validated) != 0;
         require(!is_valid_table || frame::typed_count(state) != 0, frame, "nothing holds a valid table");
         if ((state & frame::changing) != 0)
@@ -252,19 +324,40 @@ private:
 
     const Partition& partition_;
     const PvMemory& memory_;
-    Mfn first_;
     std::span<FrameRecount> recount_;
-    InvariantReport report_{nullptr, Mfn(0)};
+    const OutsideReferences& outside_;
+    InvariantReport report_{};
+    FrameReference at_{};                // what is looked at
+    Mfn watched_{invalid_mfn};
+    void (*found_)(const FrameReference& where) = nullptr;
     uint64_t given_ = 0;
     unsigned changing_ = 0;
 };
 
 }  // namespace
 
-InvariantReport check_memory(const Partition& partition, Mfn first, std::span<FrameRecount> recount,
-                             OutsideReferences outside, void* context)
+uint64_t recount_size(const Partition& partition)
 {
-    return Check(partition, first, recount).run(outside, context);
+    uint64_t size = 0;
+    for (const std::span<const FrameRange> ranges : ranges_of(partition.memory)) {
+        for (const FrameRange& range : ranges)
+            size += range.count;
+    }
+    return size;
+}
+
+InvariantReport check_memory(const Partition& partition, std::span<FrameRecount> recount,
+                             const OutsideReferences& outside)
+{
+    return Check(partition, recount, outside).run();
+}
+
+void find_references(const Partition& partition, Mfn frame, std::span<FrameRecount> recount,
+                     const OutsideReferences& outside, void (*found)(const FrameReference& where))
+{
+    Check check(partition, recount, outside);
+    check.watch(frame, found);
+    (void)check.run();
 }
 
 }  // namespace bulkhead

@@ -13,19 +13,24 @@ PROGRESS = r"^fuzz_guest: (\d+) operations"
 LIVES_MOST = 1000
 
 
-def fuzz(context, operations, attempts=4):
+# What the command of a checked core says.
+CHECKS = r"operations, (\d+) checks"
+
+
+def fuzz(context, operations, attempts=4, **options):
     """QEMU 7.2 itself ends with a segmentation fault now and then under this guest. That is no verdict on the core, so
     the run is made again; whatever else happens is one."""
     for attempt in range(attempts):
         boxes = []
         try:
-            return run(context, operations, boxes)
+            return run(context, operations, boxes, **options)
         except Failed:
             if not boxes or boxes[0].qemu.wait(10) != -signal.SIGSEGV or attempt + 1 == attempts:
                 raise
 
 
-def run(context, operations, boxes, seed=None, guard=300):
+def run(context, operations, boxes, seed=None, guard=300, check_every=0, **options):
+    """check_every: on the core that checks itself, so often."""
     def guest(name, **properties):
         return {"type": "pv", "memory": 32, "kernel": os.path.join(context.build, "guests", f"{name}.elf"), **properties}
 
@@ -34,8 +39,13 @@ def run(context, operations, boxes, seed=None, guard=300):
                                 on_poweroff="restart", on_reboot="restart", on_watchdog="restart"),
                   **{f"watcher{i}": guest("fuzz_bystander", vcpus=1, cpus=str(i), priority=20, on_crash="preserve",
                                           on_poweroff="preserve") for i in range(2)}}
-    with context.start(partitions, cpus=2, memory="512M") as box:
+    plan = {"options": ("--core", os.path.join(context.build, "checked", "core.elf"))} if check_every else {}
+    with context.start(partitions, cpus=2, memory="512M", plan=plan, **options) as box:
         boxes.append(box)
+        if check_every:
+            box.monitor()
+            box.command(f"check {check_every}", CHECKS)
+            box.send("quit\r")
         done, lives = 0, 0
         never = [r"^FAIL fuzz_guest.*"]
         while done < operations:
@@ -60,7 +70,15 @@ def run(context, operations, boxes, seed=None, guard=300):
             box[f"watcher{i}"].expect(r"^fuzz_bystander: \d+ rounds intact", never=[r"^FAIL fuzz_bystander.*"])
             if box[f"watcher{i}"].seen(r"^FAIL"):
                 raise Failed(f"watcher{i} has noticed")
+        if check_every:
+            box.monitor()
+            checks = int(box.command("check", CHECKS).group(1))
+            if checks < operations // check_every // 2:
+                raise Failed(f"only {checks} checks")
 
 
 test("fuzzing guest, 40 thousand operations", operations=40_000)(fuzz)
 test("fuzzing guest, ten million operations", full=True, operations=10_000_000)(fuzz)
+test("fuzzing guest on a core that checks itself, 40 thousand operations", operations=40_000, check_every=64)(fuzz)
+test("fuzzing guest on a core that checks itself, ten million operations", full=True, operations=10_000_000,
+     check_every=4096)(fuzz)

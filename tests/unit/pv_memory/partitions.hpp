@@ -134,12 +134,13 @@ struct TwoPartitions {
 
     [[nodiscard]] InvariantReport check(const Partition& partition)
     {
-        const auto outside = [](Mfn frame, void* context) {
-            auto& by_test = static_cast<TwoPartitions*>(context)->held;
-            const auto found = by_test.find(frame.raw());
-            return found == by_test.end() ? FrameRecount{} : found->second;
+        const auto tell = [](const Partition& owner, ReferenceSink& sink, void* context) {
+            for (const auto& [frame, references] : static_cast<TwoPartitions*>(context)->held) {
+                if (frame_owner(Mfn(frame)) == owner.id && references.existence != 0)
+                    sink.add(Mfn(frame), references, {"the test", 0, 0});
+            }
         };
-        return check_memory(partition, Mfn(0), recount, outside, this);
+        return check_memory(partition, recount, {tell, nullptr, this});
     }
     void check_all()
     {
