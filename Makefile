@@ -380,6 +380,24 @@ $(STORE_PEER): $(DEPS)/ramdisk/amd64.cpio.gz $(DEPS)/ramdisk/store-probe tests/r
 	    bin/store-probe=$(DEPS)/ramdisk/store-probe bin/store-peer=tests/ramdisk/store-peer
 	$(Q)cat $< $@.part > $@ && rm $@.part
 
+# To run claims about two partitions as two domains of Xen, which xl makes under a Debian first domain.
+XL_PEER         := $(B)/ramdisk/xl-peer.cpio.gz
+XL_PEER_MODULES := $(STORE_PEER_MODULES) xen-gntalloc
+XL_PROGRAMS     := xenstored xl xenconsoled xen-init-dom0
+
+$(XL_PEER): $(DEPS)/ramdisk/amd64.cpio.gz $(PAIR_ELFS) tests/ramdisk/xl-peer tests/ramdisk/pack $(XEN_UTILS)/version Makefile
+	@mkdir -p $(@D)
+	$(call say,RAMDISK,$@)
+	$(Q)for module in $(XL_PEER_MODULES); do \
+	    modules="$$modules --module $$(find $(DEPS)/kernels/amd64/lib/modules -name $$module.ko)"; \
+	done; \
+	libraries=$$(ldd $(XL_PROGRAMS:%=$(XEN_UTILS)/%) | \
+	    sed -n 's,.*=> \(/[^ ]*/\([^ /]*\)\) .*,lib/\2=\1,p; s,^[[:space:]]*/\(lib64/[^ ]*\) .*,\1=/\1,p' | sort -u); \
+	tests/ramdisk/pack --output $@.part $$modules $$libraries lib/libgcc_s.so.1=$$($(CC) -print-file-name=libgcc_s.so.1) \
+	    $(foreach program,$(XL_PROGRAMS),bin/$(program)=$(XEN_UTILS)/$(program)) \
+	    $(foreach guest,$(PAIR_GUESTS),lib/$(guest).elf=$(B)/guests/$(guest).elf) bin/xl-peer=tests/ramdisk/xl-peer
+	$(Q)cat $< $@.part > $@ && rm $@.part
+
 # --- Fuzzing ----------------------------------------------------------------
 # clang 14 hides <expected> unless it is told that its concepts suffice.
 
@@ -473,7 +491,7 @@ test-full: $(TEST_PROGRAMS) $(STORE_PEER)
 
 PEER ?= bulkhead
 
-conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS)
+conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS) $(if $(filter xen,$(PEER)),$(XL_PEER))
 	@tests/guests/conformance --build $(B) --peer $(PEER) --filter '$(FILTER)'
 
 # --- Benchmarks ---------------------------------------------------------------

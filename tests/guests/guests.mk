@@ -5,13 +5,17 @@
 GUEST_TESTS   := $(basename $(notdir $(sort $(wildcard tests/guests/*.cpp))))
 BENCH_GUESTS  := $(basename $(notdir $(sort $(wildcard tests/bench/*.cpp))))
 GUEST_ELFS    := $(GUEST_TESTS:%=$(B)/guests/%.elf) $(BENCH_GUESTS:%=$(B)/guests/%.elf)
+# Claims about two partitions, in which the same guest runs.
+PAIR_GUESTS   := $(basename $(notdir $(sort $(wildcard tests/guests/pairs/*.cpp))))
+PAIR_ELFS     := $(PAIR_GUESTS:%=$(B)/guests/%.elf)
+GUEST_ELFS    += $(PAIR_ELFS)
 FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 PV_GUESTS     := $(GUEST_ELFS)
 HARDWARE_GUESTS := $(B)/guests/hardware.elf $(B)/guests/modes.elf
 GUEST_ELFS    += $(HARDWARE_GUESTS)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
-            $(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S))
+            $(filter-out %/pair.cpp,$(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S)))
 GUEST_FLAGS    = $(RING0_INCLUDES) -Itests/guests -Itests/bench -O2 -g -ffreestanding -mgeneral-regs-only \
             -mno-red-zone -mcmodel=kernel -fno-pie -fno-stack-protector -fcf-protection=none \
             -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
@@ -25,6 +29,11 @@ GUEST_CXXFLAGS = $(GUEST_FLAGS) -nostdinc++ -std=gnu++23 -fno-exceptions -fno-rt
 guests: $(GUEST_ELFS)
 
 $(B)/guests/objects/%.cpp.o: tests/guests/%.cpp tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTCXX,$<)
+	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
+
+$(B)/guests/objects/%.cpp.o: tests/guests/pairs/%.cpp tests/guests/guests.mk
 	@mkdir -p $(@D)
 	$(call say,GUESTCXX,$<)
 	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
@@ -56,6 +65,8 @@ $(PV_GUESTS): $(B)/guests/%.elf: $(B)/guests/objects/%.cpp.o $(GUEST_FRAMEWORK) 
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings \
 	    -T tests/guests/guest.lds -o $@ $(filter %.o,$^)
+
+$(PAIR_ELFS): $(B)/guests/objects/framework/pair.cpp.o
 
 # The fuzzing guest has several parts (tests/fuzz/guest).
 $(B)/guests/fuzz_guest.elf: $(patsubst %,$(B)/guests/objects/%.cpp.o,pool calls instructions)

@@ -105,3 +105,13 @@ def conformance_guest(build, name, **properties):
     """A partition with one of the small guests of tests/guests."""
     return {"type": "pv", "memory": 16, "vcpus": 1, "kernel": os.path.join(build, "guests", f"{name}.elf"),
             "on_poweroff": "destroy", **properties}
+
+
+PAIR = ("first", "second")
+
+
+def pair(elf):
+    """Two partitions with the same guest, which tells the one from the other by its command line."""
+    return {role: {"type": "pv", "memory": 32, "vcpus": 1, "cpus": f"{index}", "kernel": elf, "on_poweroff": "destroy",
+                   "on_crash": "destroy", "cmdline": f"role={role} peer={2 - index}"}
+            for index, role in enumerate(PAIR)}

@@ -5,7 +5,7 @@ Linux that must notice nothing."""
 import glob
 import os
 
-from plans import REPOSITORY, linux
+from plans import PAIR, REPOSITORY, linux, pair
 from suite import test
 
 
@@ -21,6 +21,17 @@ def conformance(context, guest):
 for path in sorted(glob.glob(os.path.join(REPOSITORY, "tests", "guests", "*.cpp"))):
     name = os.path.basename(path)[:-4]
     test(f"guest {name}", guest=name)(conformance)
+
+
+def conformance_of_two(context, guest):
+    with context.start(pair(os.path.join(context.build, "guests", f"{guest}.elf")), cpus=2, memory="256M") as box:
+        for role in PAIR:
+            box[role].expect(rf"^PASS {guest}\b", never=[rf"^FAIL {guest}"])
+
+
+for path in sorted(glob.glob(os.path.join(REPOSITORY, "tests", "guests", "pairs", "*.cpp"))):
+    name = os.path.basename(path)[:-4]
+    test(f"guest {name}", guest=name)(conformance_of_two)
 
 
 @test("a CPU that leaks: the conformance guests and a Linux of two vCPUs on tables without the core")
