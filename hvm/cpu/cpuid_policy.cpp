@@ -44,6 +44,46 @@ CpuidResult xen_features(const Vcpu& vcpu)
             vcpu.number.raw(), vcpu.partition->id.raw(), 0};
 }
 
+CpuidResult features_leaf(Vcpu& vcpu)
+{
+    // OSXSAVE follows the guest's register, as the PV policy has it.
+    vcpu.pv.cr4 = vendor().paging(vcpu).cr4;
+    CpuidResult result = guest_cpuid(vcpu, 1, 0);
+    result.edx |= extras.leaf_1_edx;
+    result.ecx |= x2apic | tsc_deadline;
+    return result;
+}
+
+[[gnu::noinline]] CpuidResult other_leaf(Vcpu& vcpu, uint32_t leaf, uint32_t subleaf)
+{
+    constexpr uint32_t leaf_extended_state = 0xD;
+    // QEMU 7.2 does not intercept XSETBV.
+    if (leaf == leaf_extended_state && machine::fpu_components() != 0)
+        vcpu.pv.xcr0 = machine::read_xcr0();
+    CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
+    switch (leaf) {
+    case 7:
+        if (subleaf == 0) {
+            result.ebx |= extras.leaf_7_ebx;
+            result.ecx |= extras.leaf_7_ecx;
+        }
+        break;
+    case 0x80000001:
+        result.edx |= extras.extended_edx & (policy_vendor() == CpuVendor::amd ? ~0u : extra_extended_edx);
+        break;
+    case XEN_CPUID_FIRST_LEAF + 2:
+        result = {1, hypercall_page_msr, 0, 0};
+        break;
+    case XEN_CPUID_FIRST_LEAF + 4:
+        return subleaf == 0 ? xen_features(vcpu) : CpuidResult{};
+    case XEN_CPUID_FIRST_LEAF + 5:
+        return {};
+    default:
+        break;
+    }
+    return result;
+}
+
 }  // namespace
 
 void init_hardware_cpuid(CpuidFunction host)
@@ -60,37 +100,7 @@ void init_hardware_cpuid(CpuidFunction host)
 
 CpuidResult hardware_cpuid(Vcpu& vcpu, uint32_t leaf, uint32_t subleaf)
 {
-    // OSXSAVE follows the guest's register, as the PV policy has it.
-    vcpu.pv.cr4 = vendor().paging(vcpu).cr4;
-    // QEMU 7.2 does not intercept XSETBV.
-    if (machine::fpu_components() != 0)
-        vcpu.pv.xcr0 = machine::read_xcr0();
-    CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
-    switch (leaf) {
-    case 1:
-        result.edx |= extras.leaf_1_edx;
-        result.ecx |= x2apic | tsc_deadline;
-        break;
-    case 7:
-        if (subleaf == 0) {
-            result.ebx |= extras.leaf_7_ebx;
-            result.ecx |= extras.leaf_7_ecx;
-        }
-        break;
-    case 0x80000001:
-        result.edx |= policy_vendor() == CpuVendor::amd ? extras.extended_edx : extras.extended_edx & extra_extended_edx;
-        break;
-    case XEN_CPUID_FIRST_LEAF + 2:
-        result = {1, hypercall_page_msr, 0, 0};
-        break;
-    case XEN_CPUID_FIRST_LEAF + 4:
-        return subleaf == 0 ? xen_features(vcpu) : CpuidResult{};
-    case XEN_CPUID_FIRST_LEAF + 5:
-        return {};
-    default:
-        break;
-    }
-    return result;
+    return leaf == 1 ? features_leaf(vcpu) : other_leaf(vcpu, leaf, subleaf);
 }
 
 unsigned vendor_physical_bits() { return policy_physical_bits(); }

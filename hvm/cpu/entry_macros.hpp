@@ -73,26 +73,18 @@
 .endm
 
 // Before the first return after a guest: what it left on the stack of return predictions goes. Calls
-// that return to where nothing happens, on CPUs that need it. Uses RAX.
+// that return to where nothing happens, on CPUs that need it. Uses no register.
 .macro FILL_RETURN_STACK
     cmpb $0, guest_trains_returns(%rip)
     je 16f
-    mov $16, %eax
-11:
+    .rept 32
     call 12f
-13:
+11:
     pause
     lfence
-    jmp 13b
+    jmp 11b
 12:
-    call 14f
-15:
-    pause
-    lfence
-    jmp 15b
-14:
-    dec %eax
-    jnz 11b
-    add $(16 * 2 * 8), %rsp
+    .endr
+    add $(32 * 8), %rsp
 16:
 .endm

@@ -23,11 +23,14 @@ namespace bulkhead {
 
 namespace {
 
+// handle_exit() jumps to these and has no frame of its own, which the rarest of them would size.
+#define OWN_FRAME [[gnu::noinline]]
+
 constexpr uint64_t flag_trap = 0x100;
 constexpr uint64_t flag_resume = 0x10000;
 
 // Past the instruction that was carried out.
-void step(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+[[gnu::always_inline]] inline void step(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     const unsigned bytes = instruction_length(vcpu, frame, exit);
     if (bytes == 0) {
@@ -55,7 +58,7 @@ uint64_t joined(const GuestFrame& frame)
     return static_cast<uint32_t>(frame.rax) | frame.rdx << 32;
 }
 
-void do_cpuid(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_cpuid(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     const CpuidResult result
         = hardware_cpuid(vcpu, static_cast<uint32_t>(frame.rax), static_cast<uint32_t>(frame.rcx));
@@ -66,7 +69,7 @@ void do_cpuid(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     step(vcpu, frame, exit);
 }
 
-void do_halt(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_halt(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     step(vcpu, frame, exit);
     if (hardware_must_run(vcpu))
@@ -77,7 +80,7 @@ void do_halt(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
         release(vcpu, hold_blocked);
 }
 
-void do_read_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_read_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     uint64_t value = 0;
     if (!read_hardware_msr(vcpu, static_cast<uint32_t>(frame.rcx), value)) {
@@ -88,7 +91,7 @@ void do_read_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     step(vcpu, frame, exit);
 }
 
-void do_write_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_write_msr(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     if (!write_hardware_msr(vcpu, static_cast<uint32_t>(frame.rcx), joined(frame))) {
         inject_exception(vcpu, vector::general_protection, 0);
@@ -108,7 +111,7 @@ bool is_allowed_xcr0(uint64_t value)
     return (value & avx512) == 0 || ((value & avx512) == avx512 && (value & avx) != 0);
 }
 
-void do_set_xcr0(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_set_xcr0(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     const uint64_t value = joined(frame);
     if (vendor().paging(vcpu).cpl != 0 || static_cast<uint32_t>(frame.rcx) != 0 || !is_allowed_xcr0(value)) {
@@ -121,7 +124,7 @@ void do_set_xcr0(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 }
 
 // There is no device behind any port but the power switch of the ACPI tables: reads are all ones.
-void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     if (exit.string) {
         crash_partition(vcpu, "it used a string instruction on port %#x, where there is no device", exit.port);
@@ -139,7 +142,7 @@ void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 }
 
 // CR8 is the upper half of the local APIC's task priority.
-void do_task_priority(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_task_priority(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     uint32_t& priority = vcpu.hardware->apic.task_priority;
     uint64_t& operand = general_register(frame, exit.general_register);
@@ -154,7 +157,39 @@ void do_task_priority(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     step(vcpu, frame, exit);
 }
 
-void do_nested_fault(Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_hypercall(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
+{
+    const unsigned bytes = instruction_length(vcpu, frame, exit);
+    frame.rip += bytes != 0 ? bytes : 3;
+    hardware_hypercall(vcpu, frame);
+}
+
+OWN_FRAME void do_exception(Vcpu& vcpu, const Exit& exit)
+{
+    if (exit.vector == vector::alignment_check)
+        inject_exception(vcpu, exit.vector, exit.error_code);
+    else
+        inject_exception(vcpu, exit.vector);
+}
+
+OWN_FRAME void give_up(Vcpu& vcpu, const Exit& exit)
+{
+    switch (exit.reason) {
+    case ExitReason::triple_fault:
+        return crash_partition(vcpu, "triple fault");
+    case ExitReason::task_switch:
+        return crash_partition(vcpu, "it switched tasks by hardware, which is not offered");
+    case ExitReason::entry_failed:
+        return crash_partition(vcpu, "the CPU refused its state (%#lx)", static_cast<unsigned long>(exit.detail));
+    case ExitReason::unknown:
+        return crash_partition(vcpu, "it left for a reason that is not known (%#lx)",
+                               static_cast<unsigned long>(exit.detail));
+    default:
+        return;
+    }
+}
+
+OWN_FRAME void do_nested_fault(Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
 {
     std::array<uint8_t, 8> code{};
     const unsigned got = fetch_code(vcpu, vendor().code_base(vcpu) + frame.rip, code.data(), code.size());
@@ -179,6 +214,11 @@ void inject_exception(Vcpu& vcpu, uint8_t vector, uint32_t error_code)
 
 void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
+    // The most frequent first; a switch without jump tables is a tree.
+    if (exit.reason == ExitReason::hypercall) [[likely]]
+        return do_hypercall(vcpu, frame, exit);
+    if (exit.reason == ExitReason::msr_write)
+        return do_write_msr(vcpu, frame, exit);
     switch (exit.reason) {
     case ExitReason::nothing:
     case ExitReason::interrupt:
@@ -195,21 +235,14 @@ void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
         return do_read_msr(vcpu, frame, exit);
     case ExitReason::msr_write:
         return do_write_msr(vcpu, frame, exit);
-    case ExitReason::hypercall: {
-        const unsigned bytes = instruction_length(vcpu, frame, exit);
-        frame.rip += bytes != 0 ? bytes : 3;
-        return hardware_hypercall(vcpu, frame);
-    }
+    case ExitReason::hypercall:
+        return do_hypercall(vcpu, frame, exit);
     case ExitReason::set_xcr0:
         return do_set_xcr0(vcpu, frame, exit);
     case ExitReason::nested_fault:
         return do_nested_fault(vcpu, frame, exit);
     case ExitReason::exception:
-        if (exit.vector == vector::alignment_check)
-            inject_exception(vcpu, exit.vector, exit.error_code);
-        else
-            inject_exception(vcpu, exit.vector);
-        return;
+        return do_exception(vcpu, exit);
     case ExitReason::no_such_instruction:
         return inject_exception(vcpu, vector::invalid_opcode);
     case ExitReason::cache_control:
@@ -217,14 +250,10 @@ void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     case ExitReason::task_priority:
         return do_task_priority(vcpu, frame, exit);
     case ExitReason::triple_fault:
-        return crash_partition(vcpu, "triple fault");
     case ExitReason::task_switch:
-        return crash_partition(vcpu, "it switched tasks by hardware, which is not offered");
     case ExitReason::entry_failed:
-        return crash_partition(vcpu, "the CPU refused its state (%#lx)", static_cast<unsigned long>(exit.detail));
     case ExitReason::unknown:
-        return crash_partition(vcpu, "it left for a reason that is not known (%#lx)",
-                               static_cast<unsigned long>(exit.detail));
+        return give_up(vcpu, exit);
     }
 }
 

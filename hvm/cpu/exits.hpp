@@ -13,6 +13,13 @@ void hardware_hypercall(Vcpu& vcpu, GuestFrame& frame);
 
 // Length of the instruction at RIP that left for this reason: prefixes and one of a few opcodes. 0:
 // it is none of them. hvm/cpu/instruction_length.cpp
-[[nodiscard]] unsigned instruction_length(const Vcpu& vcpu, const GuestFrame& frame, const Exit& exit);
+[[nodiscard]] unsigned find_instruction_length(const Vcpu& vcpu, const GuestFrame& frame, const Exit& exit);
+[[nodiscard]] inline unsigned instruction_length(const Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
+{
+    return exit.length != 0 ? exit.length : find_instruction_length(vcpu, frame, exit);
+}
+// The same for 64-bit code without a walk of tables, most times; 0: unknown. For the vendor's file, if the
+// CPU does not tell.
+[[nodiscard]] uint8_t plain_instruction_length(const Vcpu& vcpu, uint64_t rip, ExitReason reason);
 
 }  // namespace bulkhead

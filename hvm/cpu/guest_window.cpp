@@ -90,6 +90,7 @@ GuestTranslation walk(const Vcpu& vcpu, const GuestPaging& paging, uint64_t addr
     const uint64_t needed = present | (by_user ? user : 0) | (write && must_be_writable ? writable : 0);
     uint64_t rights = ~uint64_t{0};
     uint64_t table = paging.cr3 & (pae ? 0xFFFF'FFE0 : frame_bits);
+#pragma GCC unroll 4
     for (unsigned level = levels; level > 0; --level) {
         const bool top_of_pae = pae && level == levels;
         const unsigned shift = page_shift + 9 * (level - 1);
@@ -170,12 +171,17 @@ void forget_tables(GuestWindow& window)
     window.top_slots_used = 0;
     window.tables_used = 0;
     window.shown_used = 0;
+    window.last_region = 0;
     machine::load_table(window.root);
 }
 
 // Null: there are more places than tables for them.
 uint64_t* window_entry(GuestWindow& window, uint64_t address)
 {
+    constexpr unsigned region_shift = page_shift + 9;
+    const uint64_t index = (address >> page_shift) & 511;
+    if (window.last_region == (address >> region_shift) + 1) [[likely]]
+        return &window.last_table[index];
     auto* table = machine::frame_pointer<uint64_t>(window.root);
     const auto slot = static_cast<uint16_t>((address >> 39) & 511);
     if (table[slot] == 0) {
@@ -185,7 +191,11 @@ uint64_t* window_entry(GuestWindow& window, uint64_t address)
     }
     for (unsigned level = 3; level > 0 && table != nullptr; --level)
         table = next_table(window, table[(address >> (page_shift + 9 * level)) & 511]);
-    return table == nullptr ? nullptr : &table[(address >> page_shift) & 511];
+    if (table == nullptr)
+        return nullptr;
+    window.last_region = (address >> region_shift) + 1;
+    window.last_table = table;
+    return &table[index];
 }
 
 }  // namespace
@@ -260,7 +270,8 @@ bool map_guest_page(Vcpu& vcpu, uint64_t address, bool write)
         entry = window_entry(window, address);
     }
     const bool was_present = *entry != 0;
-    *entry = machine::physical_of(memory).raw() | present | accessed | dirty | no_execute | (place.writable ? writable : 0);
+    *entry = machine::physical_of(memory).raw() | present | accessed | dirty | no_execute |
+             (place.writable ? writable : 0);
     if (was_present)
         machine::flush_page_local(GuestVirtual(address));
     else

@@ -36,6 +36,8 @@ struct GuestWindow {
     uint8_t tables_used;                    // they stay from exit to exit; their pages do not
     std::array<uint16_t, window_tables> top_slots;  // entries of the root in use
     uint8_t top_slots_used;
+    uint64_t last_region;                   // of 2 MiB, plus one; 0: none
+    uint64_t* last_table;                   // the one that shows its pages
     std::array<uint64_t*, window_pages> shown;      // entries of pages
     uint8_t shown_used;                     // 0: nothing is mapped
     // Valid while HardwarePartition::nested_changes is this.

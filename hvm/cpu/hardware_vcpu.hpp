@@ -46,6 +46,7 @@ struct Exit {
     uint8_t bytes;          // of the port access
     bool string;            // INS or OUTS
     uint8_t general_register;   // number of the operand
+    uint8_t length;         // of the instruction that left, where the vendor's file knows it already; else 0
     uint16_t port;
     uint32_t error_code;
     uint64_t address;       // guest-physical
@@ -93,6 +94,7 @@ struct HardwareVcpu {
     bool interrupt_taken;               // after an entry with an interrupt in `next`; if not, it is chosen anew
     std::atomic<uint16_t> start_vector; // a start-up IPI has come: the vector with bit 8 set; any CPU
     uint8_t callback_vector;            // HVMOP_set_evtchn_upcall_vector; 0: none
+    bool delivered_by_cpu;              // VendorOperations::delivers_apic; constant
     ExitCounters exits;
 };
 
@@ -112,6 +114,8 @@ struct HardwarePartition {
     uint64_t callback_parameter;        // as the guest gave it
     std::span<uint64_t> shared_gfns;    // where shared info [0] and grant frames are: gfn + 1, 0: nowhere; pages lock
 };
+
+enum class HypercallOrigin : uint8_t { kernel_64, user, other_mode };
 
 // One for each vendor.
 struct VendorOperations {
@@ -151,6 +155,8 @@ struct VendorOperations {
     // DR6 of a debug exception after an instruction that was carried out for the guest.
     void (*single_stepped)(Vcpu& vcpu);
     bool (*in_64_bit_code)(const Vcpu& vcpu);
+    // A hypercall begins: ends the shadow. Whence it comes; only 64-bit kernel code has hypercalls.
+    HypercallOrigin (*hypercall_origin)(Vcpu& vcpu);
     // The caller has checked the bits; LMA follows by itself.
     uint64_t (*read_efer)(const Vcpu& vcpu);
     void (*write_efer)(Vcpu& vcpu, uint64_t value);
@@ -163,7 +169,8 @@ extern const VendorOperations svm_operations;
 extern const VendorOperations vmx_operations;
 
 // This box's; set at start, constant afterwards, before any hardware partition is made.
-[[nodiscard]] const VendorOperations& vendor();
+extern const VendorOperations* vendor_of_box;
+[[nodiscard]] inline const VendorOperations& vendor() { return *vendor_of_box; }
 // Width of guest-physical addresses: what the guest's CPUID says.
 [[nodiscard]] unsigned vendor_physical_bits();
 

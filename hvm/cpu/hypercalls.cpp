@@ -5,17 +5,15 @@
 #include "core/grant_operations.hpp"
 #include "core/hypercall_table.hpp"
 #include "core/log.hpp"
+#include "core/multicall.hpp"
 #include "core/partition.hpp"
 #include "hvm/cpu/exits.hpp"
 #include "hvm/cpu/nested_paging.hpp"
-#include "machine/clock.hpp"
 #include "machine/memory.hpp"
 #include "machine/nospec.hpp"
-#include "machine/this_cpu.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 extern "C" {
@@ -28,7 +26,6 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint64_t multicall_share_ticks = 15'000;      // then the rest waits for another turn, as for PV
 constexpr uint64_t hypercall_bytes = 3;                 // VMMCALL, VMCALL
 
 constexpr uint64_t numbers(std::initializer_list<unsigned> list)
@@ -275,49 +272,18 @@ long run(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments)
     return result < 0 ? note_failure(vcpu, index, arguments, result) : result;
 }
 
-// Each entry is read, carried out and answered before the next one is looked at.
-long run_multicall(Vcpu& vcpu, HypercallArguments& arguments)
-{
-    const uint64_t start = machine::read_tsc().raw();
-    while (arguments.value[1] != 0) {
-        const GuestVirtual at(arguments.value[0]);
-        multicall_entry_t entry;
-        if (!machine::read_guest(entry, at))
-            return negative(XEN_EFAULT);
-        HypercallArguments inner;
-        static_assert(sizeof(inner) == sizeof(entry.args));
-        std::memcpy(&inner, entry.args, sizeof(inner));
-        const long result = run(vcpu, entry.op, inner);
-        if (result == hypercall_continue) {
-            std::memcpy(entry.args, &inner, sizeof(inner));
-            return machine::write_guest(at, entry) ? hypercall_continue : negative(XEN_EFAULT);
-        }
-        entry.result = static_cast<xen_ulong_t>(result);
-        if (!machine::write_guest(at, entry))
-            return negative(XEN_EFAULT);
-        arguments.value[0] += sizeof(entry);
-        --arguments.value[1];
-        // What an entry has asked for may end its turn: a block, or the end of its life.
-        const bool others_wait = this_cpu().work.load(std::memory_order_relaxed) != 0;
-        if (arguments.value[1] != 0 && (others_wait || machine::read_tsc().raw() - start > multicall_share_ticks))
-            return hypercall_continue;
-    }
-    return 0;
-}
-
 }  // namespace
 
 // Out of 64-bit kernel code only; RIP is past the instruction.
 void hardware_hypercall(Vcpu& vcpu, GuestFrame& frame)
 {
-    const GuestPaging paging = vendor().paging(vcpu);
-    vendor().end_shadow(vcpu);
-    if (paging.cpl != 0 || !vendor().in_64_bit_code(vcpu)) {
-        frame.rax = static_cast<uint64_t>(paging.cpl != 0 ? negative(XEN_EPERM) : negative(XEN_ENOSYS));
+    const HypercallOrigin origin = vendor().hypercall_origin(vcpu);
+    if (origin != HypercallOrigin::kernel_64) [[unlikely]] {
+        frame.rax = static_cast<uint64_t>(origin == HypercallOrigin::user ? negative(XEN_EPERM) : negative(XEN_ENOSYS));
         return;
     }
     HypercallArguments& arguments = frame.arguments();
-    const long result = frame.rax == __HYPERVISOR_multicall ? run_multicall(vcpu, arguments)
+    const long result = frame.rax == __HYPERVISOR_multicall ? multicall::carry_out(vcpu, arguments, run)
                                                            : run(vcpu, frame.rax, arguments);
     if (result == hypercall_continue)
         frame.rip -= hypercall_bytes;

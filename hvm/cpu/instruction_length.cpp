@@ -3,7 +3,6 @@
 #include "hvm/cpu/exits.hpp"
 
 #include <array>
-#include <cstring>
 #include <span>
 
 namespace bulkhead {
@@ -70,32 +69,28 @@ constexpr std::array<PlainForm, static_cast<size_t>(ExitReason::count)> plain_fo
     return forms;
 }();
 
+}  // namespace
+
 // The CPU has just decoded the instruction, so it is prefixes and the reason's opcode. Where the page that
 // was RIP's at the last look has the opcode itself, that is it, and no walk is needed. (A guest that has put
 // another page there, with the same instruction but for a prefix, has an RIP that is off.)
-unsigned plain_length(const Vcpu& vcpu, uint64_t rip, ExitReason reason)
+uint8_t plain_instruction_length(const Vcpu& vcpu, uint64_t rip, ExitReason reason)
 {
     const uint8_t* const code = code_before(vcpu.hardware->window, rip);
     if (code == nullptr)
         return 0;
     const PlainForm& form = plain_forms[static_cast<size_t>(reason)];
     uint32_t bytes;
-    std::memcpy(&bytes, code, sizeof(bytes));
+    __builtin_memcpy(&bytes, code, sizeof(bytes));
     return (bytes & form.mask) == form.bytes ? form.length : 0;
 }
 
-}  // namespace
-
-unsigned instruction_length(const Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
+unsigned find_instruction_length(const Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
 {
     if (const unsigned told = vendor().instruction_bytes(vcpu, frame); told != 0)
         return told;
     std::array<uint8_t, longest_instruction> code;
     const bool wide = vendor().in_64_bit_code(vcpu);
-    if (wide) {
-        if (const unsigned length = plain_length(vcpu, frame.rip, exit.reason); length != 0) [[likely]]
-            return length;
-    }
     // Three bytes are enough for all of them without prefixes, which compilers give them none of.
     for (const unsigned wanted : {3u, longest_instruction}) {
         const unsigned got = fetch_code(vcpu, vendor().code_base(vcpu) + frame.rip, code.data(), wanted);

@@ -80,6 +80,14 @@ uint32_t processor_priority(const LocalApic& apic)
     return (apic.task_priority & 0xF0) >= serving ? apic.task_priority : serving;
 }
 
+// The vector, if software has enabled the APIC and the priority lets it through; else 0.
+uint8_t unless_held_off(const LocalApic& apic, unsigned vector)
+{
+    if ((apic.spurious & enabled) == 0)
+        return 0;
+    return vector >= 16 && (vector & 0xF0) > (processor_priority(apic) & 0xF0) ? static_cast<uint8_t>(vector) : 0;
+}
+
 // --- Timer ---------------------------------------------------------------------------------------
 
 uint64_t divider(const LocalApic& apic)
@@ -347,15 +355,23 @@ void request_interrupt(Vcpu& vcpu, uint8_t vector)
     LocalApic& apic = vcpu.hardware->apic;
     // Release: what the sender wrote before comes with it.
     apic.requests[vector / 32].fetch_or(1u << (vector % 32), std::memory_order_seq_cst);
+    apic.requested.store(true, std::memory_order_seq_cst);
     wake(vcpu);
 }
 
-uint8_t deliverable(const LocalApic& apic)
+uint8_t deliverable(const LocalApic& apic) { return unless_held_off(apic, highest_request(apic)); }
+
+uint8_t deliverable_now(LocalApic& apic)
 {
-    if ((apic.spurious & enabled) == 0)
+    if (!apic.requested.load(std::memory_order_relaxed)) [[likely]]
         return 0;
+    // Before the look, so that a request that comes behind it sets it again.
+    (void)apic.requested.exchange(false, std::memory_order_seq_cst);
     const unsigned vector = highest_request(apic);
-    return vector >= 16 && (vector & 0xF0) > (processor_priority(apic) & 0xF0) ? static_cast<uint8_t>(vector) : 0;
+    if (vector == 0)
+        return 0;
+    apic.requested.store(true, std::memory_order_relaxed);
+    return unless_held_off(apic, vector);
 }
 
 void accept(LocalApic& apic, uint8_t vector)

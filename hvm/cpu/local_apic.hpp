@@ -16,6 +16,7 @@ struct Vcpu;
 
 struct LocalApic {
     std::array<std::atomic<uint32_t>, 8> requests;  // IRR; any CPU
+    std::atomic<bool> requested;                    // after a request; taken back by its own CPU when there is none
     std::array<uint32_t, 8> in_service;             // ISR
     uint32_t task_priority;
     uint32_t spurious;                              // SVR: bit 8 enables
@@ -33,7 +34,9 @@ void reset_apic(LocalApic& apic);
 [[nodiscard]] bool write_apic(Vcpu& vcpu, uint32_t msr, uint64_t value);
 // A fixed interrupt for the vCPU; wakes it. Any CPU.
 void request_interrupt(Vcpu& vcpu, uint8_t vector);
-// The vector that is to be delivered now by priority, or 0.
+// The vector that is to be delivered now by priority, or 0. Own CPU only; looks at nothing if nothing was requested.
+[[nodiscard]] uint8_t deliverable_now(LocalApic& apic);
+// The same for anybody.
 [[nodiscard]] uint8_t deliverable(const LocalApic& apic);
 // Its delivery: from requested to in service.
 void accept(LocalApic& apic, uint8_t vector);

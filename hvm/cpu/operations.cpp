@@ -21,9 +21,9 @@ constinit bool guest_trains_returns = false;
 
 namespace bulkhead {
 
-namespace {
+constinit const VendorOperations* vendor_of_box = nullptr;
 
-constinit const VendorOperations* chosen_vendor = nullptr;
+namespace {
 
 const VendorOperations* offered_vendor()
 {
@@ -48,9 +48,9 @@ const char* why_not()
 
 void choose_vendor()
 {
-    if (chosen_vendor != nullptr)
+    if (vendor_of_box != nullptr)
         return;
-    chosen_vendor = offered_vendor();
+    vendor_of_box = offered_vendor();
     guest_trains_returns = mitigations().retpolines;
     init_hardware_cpuid(cpuid);
 }
@@ -65,12 +65,13 @@ void make(Partition& partition)
         vcpu.hardware = new (boot_allocate(sizeof(HardwareVcpu), alignof(HardwareVcpu))) HardwareVcpu{};
         make_window(vcpu.hardware->window);
         vendor().make(vcpu);
+        vcpu.hardware->delivered_by_cpu = vendor().delivers_apic();
     }
 }
 
 void enable_cpu()
 {
-    if (chosen_vendor != nullptr)
+    if (vendor_of_box != nullptr)
         vendor().enable_cpu();
 }
 
@@ -109,8 +110,6 @@ Mfn frame_of_guest(const Partition& partition, uint64_t gfn)
 }
 
 }  // namespace
-
-const VendorOperations& vendor() { return *chosen_vendor; }
 
 void reset_hardware_vcpu(Vcpu& vcpu)
 {

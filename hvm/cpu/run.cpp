@@ -27,12 +27,9 @@ bool events_wait(const Vcpu& vcpu)
 }
 
 // What the APIC has that the core is to put in.
-uint8_t vector_of_apic(const Vcpu& vcpu) { return vendor().delivers_apic() ? 0 : deliverable(vcpu.hardware->apic); }
-
-// The vector of the highest interrupt to put in, 0: none. Events come before what the APIC has.
-uint8_t waiting_vector(const Vcpu& vcpu)
+uint8_t vector_of_apic(Vcpu& vcpu)
 {
-    return events_wait(vcpu) ? vcpu.partition->hardware->callback_vector : vector_of_apic(vcpu);
+    return vcpu.hardware->delivered_by_cpu ? 0 : deliverable_now(vcpu.hardware->apic);
 }
 
 void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
@@ -41,7 +38,7 @@ void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
     hardware.window_wanted = false;
     hardware.from_apic = 0;
     if (hardware.next.type != Injection::Type::none) {
-        hardware.window_wanted = waiting_vector(vcpu) != 0;
+        hardware.window_wanted = events_wait(vcpu) || vector_of_apic(vcpu) != 0;
         return;
     }
     if (vcpu.pv.nmi_pending && vendor().can_take_nmi(vcpu)) {
@@ -49,18 +46,21 @@ void choose_injection(Vcpu& vcpu, const GuestFrame& frame)
         hardware.next = {Injection::Type::nmi, 2, false, 0};
         return;
     }
-    const uint8_t vector = waiting_vector(vcpu);
-    if (vector == 0)
+    // Events come before what the APIC has.
+    const bool events = events_wait(vcpu);
+    const uint8_t of_apic = vector_of_apic(vcpu);
+    const uint8_t vector = events ? vcpu.partition->hardware->callback_vector : of_apic;
+    if (vector == 0) [[likely]]
         return;
     if (!vendor().can_take_interrupt(vcpu, frame)) {
         hardware.window_wanted = true;
         return;
     }
-    const bool by_apic = vector == vector_of_apic(vcpu);
+    const bool by_apic = vector == of_apic;
     hardware.from_apic = by_apic ? vector : 0;
     hardware.next = {Injection::Type::interrupt, vector, false, 0};
     // Events stay pending until the guest's handler has looked, so they do not count again here.
-    hardware.window_wanted = by_apic ? events_wait(vcpu) : vector_of_apic(vcpu) != 0;
+    hardware.window_wanted = by_apic ? events : of_apic != 0;
 }
 
 // A start-up IPI has come for a vCPU that waits for one.

@@ -2,6 +2,7 @@
 // AMD-V. Source: AMD APM vol 2, "Secure Virtual Machine".
 #include "core/boot_allocator.hpp"
 #include "core/panic.hpp"
+#include "hvm/cpu/exits.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "hvm/cpu/svm_control.hpp"
 #include "machine/memory.hpp"
@@ -196,11 +197,9 @@ uint64_t encode(const Injection& next)
 
 // What the exit interrupted is delivered again, unless it came from an INT instruction, which runs
 // again by itself.
-void keep_interrupted(const Vmcb& block, Injection& next)
+[[gnu::noinline]] void keep_interrupted(const Vmcb& block, Injection& next)
 {
     const uint64_t event = block.exit_interrupt;
-    if ((event & event_valid) == 0)
-        return;
     const uint64_t type = event >> event_type_shift & 7;
     if (type == event_software)
         return;
@@ -223,10 +222,35 @@ Exit decode_port(const Vmcb& block, Exit exit)
     return exit;
 }
 
-Exit decode(const Vmcb& block)
+bool in_64_bit_code(const Vcpu& vcpu)
+{
+    constexpr uint16_t long_mode_code = 0x200;
+    const Vmcb& block = vmcb(vcpu);
+    return (block.efer & efer_lma) != 0 && (block.cs.attributes & long_mode_code) != 0;
+}
+
+// Where the CPU saves the next RIP, or what is remembered of the code; 0: to be found.
+[[gnu::always_inline]] inline uint8_t length_of_instruction(const Vcpu& vcpu, const Vmcb& block, ExitReason reason)
+{
+    if (shared.next_rip && block.next_rip != 0)
+        return static_cast<uint8_t>(block.next_rip - block.rip);
+    return in_64_bit_code(vcpu) ? plain_instruction_length(vcpu, block.rip, reason) : 0;
+}
+
+Exit decode(const Vcpu& vcpu, const Vmcb& block)
 {
     Exit exit{};
     exit.detail = block.exit_code;
+    const auto with_length = [&](ExitReason reason) {
+        exit.reason = reason;
+        exit.length = length_of_instruction(vcpu, block, reason);
+        return exit;
+    };
+    // The most frequent first.
+    if (block.exit_code == exit_vmmcall)
+        return with_length(ExitReason::hypercall);
+    if (block.exit_code == exit_msr)
+        return with_length(block.exit_info_1 != 0 ? ExitReason::msr_write : ExitReason::msr_read);
     switch (block.exit_code) {
     case svm::exit_interrupt:
     case exit_nmi:
@@ -237,19 +261,11 @@ Exit decode(const Vmcb& block)
         exit.reason = ExitReason::interrupt_window;
         return exit;
     case exit_cpuid:
-        exit.reason = ExitReason::cpuid;
-        return exit;
+        return with_length(ExitReason::cpuid);
     case exit_halt:
-        exit.reason = ExitReason::halt;
-        return exit;
+        return with_length(ExitReason::halt);
     case exit_port:
         return decode_port(block, exit);
-    case exit_msr:
-        exit.reason = block.exit_info_1 != 0 ? ExitReason::msr_write : ExitReason::msr_read;
-        return exit;
-    case exit_vmmcall:
-        exit.reason = ExitReason::hypercall;
-        return exit;
     case exit_xsetbv:
         exit.reason = ExitReason::set_xcr0;
         return exit;
@@ -314,6 +330,19 @@ void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
         block.intercepts_1 |= intercept_window;
 }
 
+// What goes in at this entry. True: an interrupt, as a virtual one.
+[[gnu::noinline]] bool put_in(HardwareVcpu& hardware, Vmcb& block)
+{
+    // By event injection QEMU 7.2 delivers an interrupt twice when one of the box comes at that moment,
+    // so a guest that can take it gets it as a virtual one, unless that is needed for the window.
+    const Injection next = hardware.next;
+    const bool as_virtual = next.type == Injection::Type::interrupt && !hardware.window_wanted;
+    hardware.next.type = Injection::Type::none;
+    block.injection = as_virtual ? 0 : encode(next);
+    set_virtual_interrupt(block, hardware.window_wanted, as_virtual, next.vector);
+    return as_virtual;
+}
+
 Exit enter(Vcpu& vcpu, GuestFrame& frame)
 {
     HardwareVcpu& hardware = *vcpu.hardware;
@@ -322,17 +351,15 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     block.rip = frame.rip;
     block.rsp = frame.rsp;
     block.rflags = frame.rflags;
-    // By event injection QEMU 7.2 delivers an interrupt twice when one of the box comes at that moment,
-    // so a guest that can take it gets it as a virtual one, unless that is needed for the window.
-    const Injection next = hardware.next;
-    const bool as_virtual = next.type == Injection::Type::interrupt && !hardware.window_wanted;
-    hardware.next.type = Injection::Type::none;
-    block.injection = as_virtual ? 0 : encode(next);
-    set_virtual_interrupt(block, hardware.window_wanted, as_virtual, next.vector);
+    block.injection = 0;
+    bool as_virtual = false;
+    if (hardware.next.type != Injection::Type::none || hardware.window_wanted ||
+        block.virtual_interrupt != virtual_masking)
+        as_virtual = put_in(hardware, block);
+    block.tlb_control = 0;
     // Acquire pairs with the release of who changed the nested tables.
-    const bool flush = hardware.flush.load(std::memory_order_relaxed) &&
-                       hardware.flush.exchange(false, std::memory_order_acquire);
-    block.tlb_control = !flush ? 0 : shared.flush_by_asid ? 3 : 1;
+    if (hardware.flush.load(std::memory_order_relaxed) && hardware.flush.exchange(false, std::memory_order_acquire))
+        block.tlb_control = shared.flush_by_asid ? 3 : 1;
     svm_enter(&frame, hardware.control_address.raw(), host_vmcb(this_cpu().number));
     frame.rax = block.rax;
     frame.rip = block.rip;
@@ -341,8 +368,9 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     frame.cs = block.cs.selector;
     frame.ss = block.ss.selector;
     hardware.interrupt_taken = !as_virtual || (block.virtual_interrupt & virtual_request) == 0;
-    keep_interrupted(block, hardware.next);
-    return decode(block);
+    if ((block.exit_interrupt & event_valid) != 0) [[unlikely]]
+        keep_interrupted(block, hardware.next);
+    return decode(vcpu, block);
 }
 
 bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
@@ -360,13 +388,6 @@ GuestPaging paging(const Vcpu& vcpu)
     return {block.cr0, block.cr3, block.cr4, block.efer, block.rflags, block.cpl};
 }
 
-bool in_64_bit_code(const Vcpu& vcpu)
-{
-    constexpr uint16_t long_mode_code = 0x200;
-    const Vmcb& block = vmcb(vcpu);
-    return (block.efer & efer_lma) != 0 && (block.cs.attributes & long_mode_code) != 0;
-}
-
 uint64_t code_base(const Vcpu& vcpu) { return in_64_bit_code(vcpu) ? 0 : vmcb(vcpu).cs.base; }
 
 unsigned instruction_bytes(const Vcpu& vcpu, const GuestFrame& frame)
@@ -378,6 +399,14 @@ unsigned instruction_bytes(const Vcpu& vcpu, const GuestFrame& frame)
 }
 
 void end_shadow(Vcpu& vcpu) { vmcb(vcpu).interrupt_shadow = 0; }
+
+HypercallOrigin hypercall_origin(Vcpu& vcpu)
+{
+    end_shadow(vcpu);
+    if (vmcb(vcpu).cpl != 0)
+        return HypercallOrigin::user;
+    return in_64_bit_code(vcpu) ? HypercallOrigin::kernel_64 : HypercallOrigin::other_mode;
+}
 
 void single_stepped(Vcpu& vcpu)
 {
@@ -443,6 +472,7 @@ constinit const VendorOperations svm_operations{
     .end_shadow = end_shadow,
     .single_stepped = single_stepped,
     .in_64_bit_code = in_64_bit_code,
+    .hypercall_origin = hypercall_origin,
     .read_efer = read_efer,
     .write_efer = write_efer,
     .read_switched_msr = read_switched_msr,

@@ -407,6 +407,14 @@ void end_shadow(Vcpu& vcpu)
     set_interruptibility(own, own.interruptibility & ~shadows);
 }
 
+HypercallOrigin hypercall_origin(Vcpu& vcpu)
+{
+    end_shadow(vcpu);
+    if (paging(vcpu).cpl != 0)
+        return HypercallOrigin::user;
+    return in_64_bit_code(vcpu) ? HypercallOrigin::kernel_64 : HypercallOrigin::other_mode;
+}
+
 void single_stepped(Vcpu&)
 {
     constexpr uint64_t single_step = 0x4000;
@@ -470,6 +478,7 @@ constinit const VendorOperations vmx_operations{
     .end_shadow = end_shadow,
     .single_stepped = single_stepped,
     .in_64_bit_code = in_64_bit_code,
+    .hypercall_origin = hypercall_origin,
     .read_efer = read_efer,
     .write_efer = write_efer,
     .read_switched_msr = read_switched_msr,

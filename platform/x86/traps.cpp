@@ -39,29 +39,33 @@ const FixupEntry* find_fixup(uint64_t rip)
 }  // namespace
 
 // Loading a selector for the guest may touch a page of its LDT that was not mapped yet.
-bool is_missing_ldt_page(const GuestFrame& frame)
+bool is_missing_ldt_page()
 {
     Vcpu* vcpu = this_cpu().loaded;
-    return frame.vector == vector_page_fault && vcpu != nullptr && map_ldt_page(*vcpu, machine::read_cr2());
+    return vcpu != nullptr && map_ldt_page(*vcpu, machine::read_cr2());
 }
 
 // The core's access to a hardware guest's memory: its own tables have not shown the page so far.
-bool is_hardware_guest_page(const GuestFrame& frame)
+bool is_hardware_guest_page(Vcpu& vcpu, const GuestFrame& frame)
 {
-    constexpr uint32_t present_or_fetch = 0x11;
-    Vcpu* vcpu = this_cpu().current;
-    if (frame.vector != vector_page_fault || vcpu == nullptr || vcpu->hardware == nullptr)
-        return false;
+    constexpr uint32_t present = 1, by_write = 2, fetch = 0x10;
     const uint64_t address = machine::read_cr2();
-    const bool write = (frame.error_code & 2) != 0;
-    if ((frame.error_code & 0x10) != 0 || ((frame.error_code & present_or_fetch) != 0 && !write))
+    const bool write = (frame.error_code & by_write) != 0;
+    if ((frame.error_code & fetch) != 0 || ((frame.error_code & present) != 0 && !write))
         return false;
-    return layout::guest_range_ok(address, 1) && hardware_operations.map_guest_page(*vcpu, address, write);
+    return layout::guest_range_ok(address, 1) && hardware_operations.map_guest_page(vcpu, address, write);
+}
+
+bool has_come_by_now(const GuestFrame& frame)
+{
+    Vcpu* vcpu = this_cpu().current;
+    return (vcpu != nullptr && vcpu->hardware != nullptr && is_hardware_guest_page(*vcpu, frame)) ||
+           is_missing_ldt_page();
 }
 
 void handle_core_exception(GuestFrame& frame)
 {
-    if (is_missing_ldt_page(frame) || is_hardware_guest_page(frame))
+    if (frame.vector == vector_page_fault && has_come_by_now(frame))
         return;
     if (const FixupEntry* entry = find_fixup(frame.rip); entry != nullptr) {
         frame.rip = entry->target;

@@ -57,27 +57,27 @@ void crash_partition(Vcpu&, const char*, ...) { fuzz::crashed = true; }
 void shut_down(Partition&, unsigned) { fuzz::crashed = true; }
 bool hardware_must_run(const Vcpu& vcpu) { return deliverable(vcpu.hardware->apic) != 0; }
 void hardware_hypercall(Vcpu&, GuestFrame& frame) { frame.rax = 0; }
-Mfn nested_lookup(const Partition&, uint64_t gfn) { return gfn < fuzz::pages ? fuzz::memory + gfn : invalid_mfn; }
+NestedPage nested_page(const Partition&, uint64_t gfn)
+{
+    return {gfn < fuzz::pages ? fuzz::memory + gfn : invalid_mfn, false};
+}
 Mfn initial_frame(const PvMemory&, Pfn pfn) { return pfn.raw() < fuzz::pages ? fuzz::memory + pfn.raw() : invalid_mfn; }
 
-const VendorOperations& vendor()
-{
-    static constexpr VendorOperations operations{
-        .name = "fuzz",
-        .hypercall_opcode = 0xC1,
-        .paging = [](const Vcpu&) { return fuzz::paging; },
-        .code_base = [](const Vcpu&) { return uint64_t{0}; },
-        .instruction_bytes = [](const Vcpu&, const GuestFrame&) { return fuzz::told_length; },
-        .end_shadow = [](Vcpu&) {},
-        .single_stepped = [](Vcpu&) {},
-        .in_64_bit_code = [](const Vcpu&) { return fuzz::wide; },
-        .read_efer = [](const Vcpu&) { return fuzz::paging.efer; },
-        .write_efer = [](Vcpu&, uint64_t value) { fuzz::paging.efer = value; },
-        .read_switched_msr = [](const Vcpu&, uint32_t msr, uint64_t& value) { value = fuzz::pat; return msr == 0x277; },
-        .write_switched_msr = [](Vcpu&, uint32_t, uint64_t value) { fuzz::pat = value; return true; },
-    };
-    return operations;
-}
+static constexpr VendorOperations operations{
+    .name = "fuzz",
+    .hypercall_opcode = 0xC1,
+    .paging = [](const Vcpu&) { return fuzz::paging; },
+    .code_base = [](const Vcpu&) { return uint64_t{0}; },
+    .instruction_bytes = [](const Vcpu&, const GuestFrame&) { return fuzz::told_length; },
+    .end_shadow = [](Vcpu&) {},
+    .single_stepped = [](Vcpu&) {},
+    .in_64_bit_code = [](const Vcpu&) { return fuzz::wide; },
+    .read_efer = [](const Vcpu&) { return fuzz::paging.efer; },
+    .write_efer = [](Vcpu&, uint64_t value) { fuzz::paging.efer = value; },
+    .read_switched_msr = [](const Vcpu&, uint32_t msr, uint64_t& value) { value = fuzz::pat; return msr == 0x277; },
+    .write_switched_msr = [](Vcpu&, uint32_t, uint64_t value) { fuzz::pat = value; return true; },
+};
+const VendorOperations* vendor_of_box = &operations;
 
 }  // namespace bulkhead
 

@@ -72,7 +72,10 @@ namespace {
 struct alignas(4096) Page {
     uint8_t bytes[4096];
 };
-Page shared_page, grant_page, granted_page, target_page;
+// Above all RAM, as Linux has them; within the first GiB, which is mapped.
+Page& shared_page = *reinterpret_cast<Page*>(0x3FE0'0000);
+Page& grant_page = *reinterpret_cast<Page*>(0x3FE0'1000);
+Page granted_page, target_page;
 multicall_entry_t calls[64];
 gnttab_copy_t copy_request;
 

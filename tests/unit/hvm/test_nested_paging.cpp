@@ -21,7 +21,7 @@ inline unsigned largest_level;
 inline VendorOperations operations;
 }  // namespace fake
 
-const VendorOperations& vendor() { return fake::operations; }
+const VendorOperations* vendor_of_box = &fake::operations;
 unsigned vendor_physical_bits() { return 40; }
 
 Mfn initial_frame(const PvMemory& memory, Pfn pfn) { return initial_run(memory, pfn, 1).first; }
