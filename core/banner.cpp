@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/partition.hpp"
 #include "core/plan_check.hpp"
+#include "machine/fpu.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/mitigations.hpp"
 
@@ -90,6 +91,8 @@ void print_machine(const BootInfo& info, const plan::Header& plan)
     log("CPU: %s; %u CPU%s started", sentence, cpu_count(), cpu_count() == 1 ? "" : "s");
     describe_virtualisation(features(), sentence, sizeof(sentence));
     log("virtualisation: %s", sentence);
+    if (!machine::packs_fpu_soundly())
+        log("XSAVEC: it stores AVX registers where XRSTOR does not look for them; kernels are not offered it");
     describe_leaks(features(), sentence, sizeof(sentence));
     log("side channels: %s", sentence);
     describe_mitigations(features(), sentence, sizeof(sentence));

@@ -78,6 +78,7 @@ inline constexpr uint32_t leaf_71_eax_avx512 = bits({5});
 
 // Leaf 0xD.1, EAX. Missing: XSAVES (ring 0 only), XFD.
 inline constexpr uint32_t leaf_d1_eax = bits({0, 1, 2});    // XSAVEOPT, XSAVEC, XGETBV1
+inline constexpr uint32_t leaf_d1_eax_xsavec = bits({1});
 
 // Leaf 0x80000001, ECX. Missing: SVM, EXTAPIC, CR8_LEGACY, OSVW (its registers), IBS, SKINIT, WDT,
 // LWP (XCR0), NODEID_MSR, TOPOEXT (topology is what leaf 1 and 0x80000008 say), performance

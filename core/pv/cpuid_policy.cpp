@@ -7,6 +7,7 @@
 #include "core/pv/control_bits.hpp"
 #include "core/pv/cpuid_features.hpp"
 #include "core/pv/xen_leaves.hpp"
+#include "machine/fpu.hpp"
 
 #include <algorithm>
 #include <array>
@@ -149,6 +150,8 @@ void keep_states(CpuidFunction host)
     policy.basic[xsave_leaf].eax = static_cast<uint32_t>(policy.xcr0);
     policy.basic[xsave_leaf].edx = static_cast<uint32_t>(policy.xcr0 >> 32);
     policy.states[1].eax = host(xsave_leaf, 1).eax & cpuid_features::leaf_d1_eax;
+    if (!machine::packs_fpu_soundly())
+        policy.states[1].eax &= ~cpuid_features::leaf_d1_eax_xsavec;
     for (uint32_t i = 2; i < state_components; ++i) {
         if (is_offered(policy.xcr0, i))
             policy.states[i] = host(xsave_leaf, i);

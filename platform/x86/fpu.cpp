@@ -6,6 +6,8 @@
 #include "platform/x86/cpuid.hpp"
 #include "platform/x86/features.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace bulkhead::machine {
@@ -18,15 +20,47 @@ constexpr uint64_t switchable_components = 0x1 | 0x2 | 0x4 | 0x20 | 0x40 | 0x80;
 constinit uint64_t components = 0;
 constinit uint32_t area_bytes = 512;
 constinit bool has_xsaveopt = false;
+constinit bool packs_soundly = true;
 
 constexpr uint32_t xsave_leaf = 0xD;
 constexpr uint32_t fcw_after_reset = 0x37F;
 constexpr uint32_t mxcsr_after_reset = 0x1F80;
+constexpr uint32_t up_to_avx = 0x7;
+constexpr uint8_t avx_alone = 0x4;
+
+void load_state(const void* area, uint32_t which)
+{
+    asm volatile("xrstor64 (%0)" : : "r"(area), "a"(which), "d"(0) : "memory");
+}
+
+// Source: Intel SDM vol 1, "Standard Format of an XSAVE Area" and "Compacted Format of an XSAVE Area".
+bool try_packing()
+{
+    constexpr uint32_t xsavec_bit = 2;
+    constexpr size_t header = 512;
+    constexpr size_t upper_half_of_ymm0 = header + 64;
+    constexpr size_t half_bytes = 16;
+    if ((components & up_to_avx) != up_to_avx || (cpuid(xsave_leaf, 1).eax & xsavec_bit) == 0)
+        return true;
+    alignas(64) std::array<uint8_t, upper_half_of_ymm0 + 16 * half_bytes> area{};
+    memcpy(&area[24], &mxcsr_after_reset, sizeof(mxcsr_after_reset));
+    const auto nothing = area;
+    // In both formats this is the first component behind the header.
+    area[header] = avx_alone;
+    memset(&area[upper_half_of_ymm0], 0xFF, half_bytes);
+    load_state(area.data(), up_to_avx);
+    area = nothing;
+    asm volatile("xsavec64 (%0)" : : "r"(area.data()), "a"(up_to_avx), "d"(0) : "memory");
+    load_state(nothing.data(), up_to_avx);
+    return std::all_of(&area[upper_half_of_ymm0], &area[upper_half_of_ymm0 + half_bytes],
+                       [](uint8_t byte) { return byte == 0xFF; });
+}
 
 }  // namespace
 
 uint64_t fpu_components() { return components; }
 uint32_t fpu_area_bytes() { return area_bytes; }
+bool packs_fpu_soundly() { return packs_soundly; }
 
 void init_fpu_area(void* area)
 {
@@ -72,6 +106,7 @@ void init_fpu()
     components = mask;
     area_bytes = cpuid(xsave_leaf, 0).ebx;  // for what XCR0 holds now
     has_xsaveopt = (cpuid(xsave_leaf, 1).eax & 1) != 0;
+    packs_soundly = try_packing();
 }
 
 void save_fpu(void* area, uint64_t guest_xcr0)

@@ -11,6 +11,9 @@ namespace bulkhead::machine {
 [[nodiscard]] uint64_t fpu_components();
 // Bytes of one area; areas are aligned to 64.
 [[nodiscard]] uint32_t fpu_area_bytes();
+// Whether XSAVEC puts the packed state where XRSTOR looks for it. Bochs 2.7 does not: from AVX on it is 160 bytes too
+// early, so that a guest that uses it loses registers.
+[[nodiscard]] bool packs_fpu_soundly();
 // The state after reset, MXCSR and FCW included.
 void init_fpu_area(void* area);
 

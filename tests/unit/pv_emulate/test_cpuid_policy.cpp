@@ -197,6 +197,16 @@ TEST(cpuid_policy, a_component_that_asks_for_alignment_gets_it_when_packed)
     CHECK_EQUAL(832u + 64, ask(0xD, 1).ebx);
 }
 
+TEST(cpuid_policy, a_cpu_that_packs_state_wrongly_offers_no_packing)
+{
+    CHECK(ask(0xD, 1).eax & 1u << 1);
+    fake::packs_soundly = false;
+    init_cpuid_policy(host, xcr0_all, true);
+    fake::packs_soundly = true;
+    CHECK_EQUAL(0u, ask(0xD, 1).eax & 1u << 1);
+    CHECK(ask(0xD, 1).eax & 1u << 0);
+}
+
 TEST(cpuid_policy, instruction_sets_go_with_the_state_they_need)
 {
     init_cpuid_policy(host, 7, true);

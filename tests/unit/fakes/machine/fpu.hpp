@@ -10,6 +10,7 @@ namespace bulkhead::fake {
 
 inline uint64_t components_of_fpu = 7;
 inline uint64_t xcr0;
+inline bool packs_soundly = true;
 
 }  // namespace bulkhead::fake
 
@@ -17,6 +18,7 @@ namespace bulkhead::machine {
 
 [[nodiscard]] inline uint64_t fpu_components() { return fake::components_of_fpu; }
 [[nodiscard]] inline uint32_t fpu_area_bytes() { return 832; }
+[[nodiscard]] inline bool packs_fpu_soundly() { return fake::packs_soundly; }
 inline void init_fpu_area(void* area) { std::memset(area, 0, fpu_area_bytes()); }
 inline void init_fpu() {}
 inline void save_fpu(void*, uint64_t) { fake::xcr0 = fake::components_of_fpu; }
