@@ -3,6 +3,7 @@
 kernels alone and beside PV partitions, and a box that cannot run them."""
 
 import os
+import re
 
 from box import Failed
 from plans import linux
@@ -142,3 +143,31 @@ def life_on_vtx(context):
     with context.start_bochs({"guest": guest}, memory=512) as box:
         box["core"].expect(r"guest: asked for a reboot; restarting", r"guest: runs \(life 2", **PATIENCE)
         box["guest"].expect(READY, **PATIENCE)
+
+
+# --- What a guest that computes leaves for ------------------------------------------------------------
+
+def exits_of(box, name):
+    """The monitor's counters: {line's name: number}."""
+    table = box.command(f"exits {name}", rf"^{name}\s(?s:.*?)exit: interrupt of the box +\d+(?s:.*?)exit: hypercall +\d+")
+    found = re.findall(r"^  (?:exit: )?([A-Za-z_][A-Za-z_, ]*?) +(\d+)(?: +\d+)?\s*$", table.group(0), re.M)
+    return {what: int(count) for what, count in found}
+
+
+@test("a pvh partition that computes leaves for its timer only", shows="boot")
+def computes(context):
+    guest = pvh(run="echo computing; i=0; while :; do i=$((i+1)); done", name="guest", memory=96)
+    with context.start({"guest": guest}, memory="512M") as box:
+        box["guest"].expect(READY, r"^computing")
+        box.monitor()
+        first = last = exits_of(box, "guest")
+        # Not a time, but as many of the box's interrupts as a second of the guest's timer has.
+        while last["interrupt of the box"] < first["interrupt of the box"] + 250:
+            last = exits_of(box, "guest")
+        more = {what: last[what] - first.get(what, 0) for what in last if last[what] != first.get(what, 0)}
+        others = set(more) - {"interrupt of the box", "interrupt window", "hypercall", "vcpu_op", "set_timer_op"}
+        if others:
+            raise Failed(f"while it computed it left for {', '.join(sorted(others))}: {more}")
+        if more.get("hypercall", 0) > more["interrupt of the box"] + 10:
+            raise Failed(f"more hypercalls than timers: {more}")
+        box.key("0")
