@@ -468,9 +468,9 @@ run-bochs: image
 
 # --- Tests ------------------------------------------------------------------
 
-#: make guests-matrix   takes what the system tests have shown into docs/guests.md
+#: make guests-matrix  RESULTS="files": takes what the system tests have shown into docs/guests.md
 guests-matrix:
-	@tests/system/matrix --build $(B)
+	@tests/system/matrix --build $(B) --results $(RESULTS)
 
 check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf
 	@ci/check-includes

@@ -18,8 +18,5 @@ void hardware_hypercall(Vcpu& vcpu, GuestFrame& frame);
 {
     return exit.length != 0 ? exit.length : find_instruction_length(vcpu, frame, exit);
 }
-// The same for 64-bit code without a walk of tables, most times; 0: unknown. For the vendor's file, if the
-// CPU does not tell.
-[[nodiscard]] uint8_t plain_instruction_length(const Vcpu& vcpu, uint64_t rip, ExitReason reason);
 
 }  // namespace bulkhead

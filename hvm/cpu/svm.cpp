@@ -2,8 +2,8 @@
 // AMD-V. Source: AMD APM vol 2, "Secure Virtual Machine".
 #include "core/boot_allocator.hpp"
 #include "core/panic.hpp"
-#include "hvm/cpu/exits.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/plain_instruction.hpp"
 #include "hvm/cpu/svm_control.hpp"
 #include "machine/memory.hpp"
 #include "machine/this_cpu.hpp"
@@ -241,7 +241,7 @@ Exit decode(const Vcpu& vcpu, const Vmcb& block)
 {
     Exit exit{};
     exit.detail = block.exit_code;
-    const auto with_length = [&](ExitReason reason) {
+    const auto with_length = [&](ExitReason reason) __attribute__((always_inline)) {
         exit.reason = reason;
         exit.length = length_of_instruction(vcpu, block, reason);
         return exit;

@@ -205,9 +205,13 @@ def page():
         return file.read()
 
 
-def take(build, declared):
-    """The results of the build folder go into the record, and the record into the page."""
-    record = of_guests(merge(read(RECORD), of_guests(read(os.path.join(build, "test-results.json")))), declared)
+def take(files, declared):
+    """The results of build folders go into the record, the last one's over the others', and the record into the page."""
+    record = read(RECORD)
+    for path in files:
+        if os.path.exists(path):
+            record = merge(record, of_guests(read(path)))
+    record = of_guests(record, declared)
     write(RECORD, record)
     text = replaced(page(), record)
     with open(PAGE, "w", encoding="utf-8") as file:
