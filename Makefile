@@ -421,7 +421,7 @@ $(LWIP_FUZZERS): FUZZ_CXXFLAGS += -isystem tests/fuzz/clang -U__cpp_concepts -D_
 $(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
 	@mkdir -p $(@D)
 	$(call say,FUZZCXX,$<)
-	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(wildcard tests/unit/fakes/*_absent.cpp) $(PLAN_LIBS)
+	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(wildcard tests/unit/fakes/*_absent.cpp) $(PLAN_LIBS) -lZydis
 
 fuzz: $(FUZZ_TARGETS)
 	@tests/fuzz/run --seconds $(FUZZ_SECONDS) --filter '$(FILTER)' $(FUZZ_TARGETS)
@@ -472,12 +472,13 @@ run-bochs: image
 guests-matrix:
 	@tests/system/matrix --build $(B) --results $(RESULTS)
 
-check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf
+check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf $(B)/pvdrivers/machine.elf
 	@ci/check-includes
 	@tests/system/matrix --check
 	@ci/check-elf $(B)/core.elf
 	@ci/check-size $(B)/pvdrivers/store.debug $(STORE_BOUND)
 	@ci/check-size $(B)/pvdrivers/switch.debug $(SWITCH_BOUND)
+	@ci/check-size $(B)/pvdrivers/machine.debug $(MACHINE_BOUND)
 
 TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(CHECKED_CORE) $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 

@@ -4,6 +4,7 @@
 #include "core/hypercall.hpp"
 #include "core/partition.hpp"
 #include "core/questions.hpp"
+#include "core/services.hpp"
 #include "machine/memory.hpp"
 #include "pvdrivers/abi/bulkhead.h"
 
@@ -33,6 +34,10 @@ long do_bulkhead_op(Vcpu& vcpu, HypercallArguments& arguments)
     const auto operation = static_cast<uint32_t>(arguments.value[0]);
     if (operation == BULKHEADOP_service_info)
         return service_info(*vcpu.partition, GuestVirtual(arguments.value[1]));
+    if (operation == BULKHEADOP_machine_turn)
+        return machine_turn(vcpu, static_cast<uint32_t>(arguments.value[1]), arguments.value[2]);
+    if (operation == BULKHEADOP_machine_page)
+        return machine_page(*vcpu.partition, GuestVirtual(arguments.value[1]));
     if (operation >= BULKHEADOP_device_info && operation <= BULKHEADOP_device_config_write)
         return device_op(*vcpu.partition, operation, GuestVirtual(arguments.value[1]));
     return answer_question(*vcpu.partition, operation, GuestVirtual(arguments.value[1]));

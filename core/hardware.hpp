@@ -36,6 +36,10 @@ struct HardwareOperations {
     // there, or does not allow the access.
     bool (*map_guest_page)(Vcpu& vcpu, uint64_t address, bool write);
 
+    // What the partition's machine service has decoded of the instruction that the vCPU waits for
+    // (pvdrivers/abi/machine.h); nothing of it is checked yet. Releases hold_machine. The service's CPU.
+    void (*machine_answer)(Vcpu& vcpu, uint64_t answer);
+
     // Start of day: all vCPUs as after a reset, vCPU 0 at the entry of the plan's kernel. The partition's
     // memory is filled.
     void (*start_of_day)(Partition& partition);

@@ -168,6 +168,7 @@ enum PartitionFlag : uint8_t {
     pv_pins_late = 16,                  // its kernel may load page tables that it has yet to pin: docs/guests.md
     ramdisk_is_slice = 8,               // a device tree that the host tool made, for people to look at
     may_ask = 32,                       // BULKHEADOP_question
+    apic_by_page = 64,                  // a hardware partition with its local APICs in xAPIC mode
 };
 
 // Memory that several partitions share. It is domain 0's, made and zeroed at start: frame i is its

@@ -84,8 +84,11 @@ bool crashes_too_often(ServiceState& state, Nanoseconds now)
 void init_services()
 {
     for (Partition& partition : all_partitions()) {
-        if (is_service(partition) && !partition.vcpus.empty())
-            make_page(partition);
+        if (!is_service(partition) || partition.vcpus.empty())
+            continue;
+        make_page(partition);
+        if (partition.plan->domain >= BULKHEAD_DOMAIN_MACHINE)
+            init_machine_service(partition);
     }
 }
 
@@ -99,6 +102,8 @@ void publish_state(const Partition& partition)
         service.service.clients[index_of(partition)].store(entry, std::memory_order_release);
         send_virq(service.vcpus[0], VIRQ_DOM_EXC);
     }
+    if (partition.service.machine.client != nullptr)
+        machine_service_changed(partition);
 }
 
 void connect_store_ports(Partition& partition)

@@ -28,6 +28,18 @@ namespace bulkhead {
     return store != nullptr && !store->vcpus.empty() ? store : nullptr;
 }
 
+// The service that decodes instructions for a hardware partition; null: it has none, or the box has no
+// room for it.
+[[nodiscard]] Partition* machine_service_of(const Partition& partition);
+
+// BULKHEADOP_machine_page and _turn. core/machine_service.cpp
+[[nodiscard]] long machine_page(const Partition& service, GuestVirtual argument);
+[[nodiscard]] long machine_turn(Vcpu& vcpu, uint32_t slot, uint64_t answer);
+// Start-up.
+void init_machine_service(Partition& service);
+// The client's vCPUs look anew whether they are still to wait for it. Any CPU.
+void machine_service_changed(const Partition& service);
+
 // Start-up, after the tables of frames and events are made: the pages of all services.
 void init_services();
 

@@ -33,6 +33,7 @@ enum Hold : uint32_t {
     hold_stopped = 1u << 4,      // partition not running: shut down, crashed, not started
     hold_budget = 1u << 5,       // used up its budget until its period ends (its own CPU only)
     hold_inspected = 1u << 6,    // the monitor reads its registers, for a moment
+    hold_machine = 1u << 7,      // until its machine service has answered
 };
 
 struct Vcpu {

@@ -113,12 +113,32 @@ $(eval $(call program,plc,$(wildcard pvdrivers/plc/*.cpp),$(LWIP_LIBRARY)))
 $(eval $(call program,store,$(wildcard pvdrivers/store/*.cpp)))
 $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/switch/host/*.cpp pvdrivers/nic/*.cpp),$(LWIP_LIBRARY)))
 
+# The machine service, with Zydis' decoder: no formatter, no encoder, no tables of operands. The unit tests
+# use the same version as Debian builds it.
+ZYDIS_OPTIONS := -DZYAN_NO_LIBC -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYDIS_DISABLE_ENCODER -DZYDIS_DISABLE_FORMATTER \
+            -DZYDIS_MINIMAL_MODE -isystem $(DEPS)/src/zydis/include
+ZYDIS_OBJECTS := $(patsubst %,$(B)/pvdrivers/zydis/%.o,Decoder DecoderData SharedData)
+$(eval $(call program,machine,$(wildcard hvm/machine/*.cpp),$(ZYDIS_OBJECTS)))
+
+$(B)/pvdrivers/zydis/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVCC,zydis $*.c)
+	$(Q)$(CC) $(PVDRIVERS_CFLAGS) $(ZYDIS_OPTIONS) -I$(DEPS)/src/zydis/src -Os -fomit-frame-pointer -w \
+	    -c $(DEPS)/src/zydis/src/$*.c -o $@
+
+$(B)/hvm/machine/%.cpp.o: hvm/machine/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
+	@mkdir -p $(@D)
+	$(call say,PVCXX,$<)
+	$(Q)$(CXX) $(PVDRIVERS_CXXFLAGS) $(ZYDIS_OPTIONS) $(DEPENDENCIES) -c $< -o $@
+
 # Code and read-only data of the store, runtime included, have a bound. Without frame pointers its own
 # part of a back trace is short.
 STORE_BOUND := 65536
 # The switch has one too, lwIP included.
 SWITCH_BOUND := 294912
-$(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug: PVDRIVERS_START :=
+# Zydis' tables are most of it.
+MACHINE_BOUND := 184320
+$(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug $(B)/pvdrivers/machine.debug: PVDRIVERS_START :=
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # Every frame of a partition takes this path.
 $(B)/pvdrivers/switch/%: PVDRIVERS_CODE += -O3 -fomit-frame-pointer
@@ -179,4 +199,4 @@ sdk: $(RUNTIME) $(PVDRIVERS_LIBC) $(LWIP_LIBRARY)
 	$(Q)cp -r pvdrivers/template $(O)/
 	$(Q)cp pvdrivers/sdk/sdk.mk pvdrivers/sdk/README.md $(O)/
 
--include $(RUNTIME_OBJECTS:.o=.o.d) $(wildcard $(B)/pvdrivers/*/*.d $(B)/tests/programs/*.d)
+-include $(RUNTIME_OBJECTS:.o=.o.d) $(wildcard $(B)/pvdrivers/*/*.d $(B)/hvm/machine/*.d $(B)/tests/programs/*.d)

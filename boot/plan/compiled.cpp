@@ -63,6 +63,7 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
                                      (loaded.kernel != nullptr && loaded.kernel->pins_late() ? plan::pv_pins_late : 0) |
                                      (model.trusted_speculation.value ? plan::trusted_speculation : 0) |
                                      (is_switch(model) ? plan::may_ask : 0) |
+                                     (model.apic_by_page.value ? plan::apic_by_page : 0) |
                                      (loaded.slice.empty() ? 0 : plan::ramdisk_is_slice));
     out.domain = model.domain;
     out.vcpus = model.vcpus.value;

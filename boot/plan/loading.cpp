@@ -67,8 +67,8 @@ private:
                 report_.error(partition.kernel.at,
                               sentence("service ", Quoted{partition.name.value}, ", which partitions need, is not there: ",
                                        path, ' ', known->second.error(), "; --services names the folder with ",
-                                       "the services' programs", is_switch(partition) ? "" :
-                                       ", and store = \"none\" is a partition without a store"));
+                                       "the services' programs", is_machine(partition) ? ", and apic = \"x2apic\" does without it"
+                                       : is_switch(partition) ? "" : ", and store = \"none\" is a partition without a store"));
             else
                 refuse_file(partition.kernel, "kernel", path, known->second.error());
             return false;

@@ -154,6 +154,8 @@ std::string flags_text(const PartitionModel& partition)
     flags.emplace_back(partition.autostart.value ? "starts by itself" : "waits for `part NAME start`");
     if (partition.pv_linear_pt.value)
         flags.emplace_back("linear page tables allowed");
+    if (partition.apic_by_page.value)
+        flags.emplace_back("local APICs in xAPIC mode");
     if (partition.trusted_speculation.value)
         flags.emplace_back("trusted with speculation");
     return list_of(flags);

@@ -77,11 +77,13 @@ struct PartitionModel {
     Stated<std::vector<plan::MemoryRange>> reg;
     Stated<std::vector<Vif>> vifs;
     Stated<bool> has_store{true, {}, false};
+    Stated<bool> apic_by_page;          // apic = "xapic": needs a machine service
     std::optional<Node> config;         // handed to the program as it is
     bool is_service = false;
 
     // After resolve().
     uint16_t domain = 0;
+    uint16_t machine_domain = 0;        // of its machine service, 0: none
     uint64_t persistent_frames = 0;
     uint64_t dma_frames = 0;            // in front of them
     // The CPU of each vCPU, after defaults.

@@ -16,7 +16,7 @@ constexpr std::array machine_fields{
     Field<MachineModel>{"memory", read_number<&MachineModel::memory_mib, 1, most_machine_memory_mib>},
 };
 
-constexpr std::array<std::string_view, 3> service_names{"store", "switch", "disk"};
+constexpr std::array<std::string_view, 4> service_names{"store", "switch", "disk", "machine"};
 
 Outcome<void> read_later(const Property&, ServiceModel&, Report&) { return {}; }
 

@@ -110,6 +110,16 @@ Outcome<void> read_store(const Property& property, P& target, Report&)
     return {};
 }
 
+Outcome<void> read_apic(const Property& property, P& target, Report&)
+{
+    static constexpr std::array<std::string_view, 2> words{"x2apic", "xapic"};
+    const auto word = ATTEMPT(text(property.value));
+    if (word != words[0] && word != words[1])
+        return refuse("is ", Quoted{word}, "; ", suggestion(word, words, "\"x2apic\" or \"xapic\" is expected"));
+    target.apic_by_page.state(word == words[1], property.at);
+    return {};
+}
+
 Outcome<void> read_max_vcpus(const Property& property, P& target, Report& report)
 {
     return read_number<&P::maxvcpus, 1, plan::max_vcpus>(property, target, report);
@@ -148,6 +158,7 @@ constexpr std::array own_fields{
     Field<P>{"reg", read_reg},
     Field<P>{"vif", read_vif},
     Field<P>{"store", read_store},
+    Field<P>{"apic", read_apic},
 };
 
 constexpr std::array<std::string_view, 1> partition_children{"config"};
@@ -201,6 +212,9 @@ PartitionModel read_partition(const Node& node, CpuBound cpus, Report& report)
         report.error(partition.ramdisk.at, sentence("partition ", Quoted{node.name}, " has both a config, at ",
                                                     to_text(partition.config->at), ", and a ramdisk; a config is handed ",
                                                     "over in the ramdisk's place, so keep one"));
+    if (partition.apic_by_page.stated && partition.type.stated && partition.type.value != "pvh")
+        report.error(partition.apic_by_page.at, sentence("apic is of no use in a partition of type ",
+                                                         Quoted{partition.type.value}, "; type = \"pvh\" has local APICs"));
     check_required(node, "type", "type = \"pv\"", report);
     check_required(node, "memory", "memory = <256> (MiB)", report);
     check_required(node, "kernel", "kernel = \"vmlinuz\"", report);

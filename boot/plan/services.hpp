@@ -18,6 +18,8 @@ void add_services(SystemModel& system, Report& report);
 // Whether it has cards on the networks.
 [[nodiscard]] bool is_switch_client(const PartitionModel& partition);
 [[nodiscard]] bool is_switch(const PartitionModel& partition);
+// Whether it decodes instructions for a hardware partition; each such partition has one of its own.
+[[nodiscard]] bool is_machine(const PartitionModel& partition);
 // Bit n: it is a client of service plan::first_service_domain + n.
 [[nodiscard]] uint8_t services_of(const PartitionModel& partition);
 

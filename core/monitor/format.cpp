@@ -84,11 +84,13 @@ ShortText cpus_text(const Partition& partition)
 
 ShortText hold_text(const Vcpu& vcpu)
 {
-    constexpr std::array<const char*, 6> reasons{"down", "blocked", "polling", "paused", "stopped", "out of budget"};
+    // Who looks holds it as well.
+    constexpr std::array<const char*, 8> reasons{"down",          "blocked", "polling", "paused", "stopped",
+                                                 "out of budget", nullptr,   "waits for its machine service"};
     Writer writer;
     const uint32_t hold = vcpu.hold.load(std::memory_order_relaxed);
     for (size_t i = 0; i < reasons.size(); ++i) {
-        if ((hold >> i & 1) != 0)
+        if ((hold >> i & 1) != 0 && reasons[i] != nullptr)
             writer.add("%s%s", writer.length == 0 ? "" : ", ", reasons[i]);
     }
     if (writer.length == 0) {

@@ -32,6 +32,21 @@ constexpr uint64_t flags_of_logic(uint64_t before, uint64_t value, unsigned size
     return (before & ~changed) | sign_zero_parity(value, size);
 }
 
+// add.
+constexpr uint64_t flags_of_sum(uint64_t before, uint64_t destination, uint64_t source, unsigned size)
+{
+    constexpr uint64_t changed = rflags::cf | rflags::pf | rflags::af | rflags::zf | rflags::sf | rflags::of;
+    const uint64_t mask = size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (size * 8)) - 1;
+    const uint64_t sum = (destination + source) & mask;
+    uint64_t flags = sign_zero_parity(sum, size);
+    if (sum < destination)
+        flags |= rflags::cf;
+    flags |= (destination ^ source ^ sum) & rflags::af;
+    if (((~(destination ^ source) & (destination ^ sum)) >> (size * 8 - 1) & 1) != 0)
+        flags |= rflags::of;
+    return (before & ~changed) | flags;
+}
+
 // cmpxchg: those of `cmp destination, accumulator`, the accumulator being the minuend.
 constexpr uint64_t flags_of_compare(uint64_t before, uint64_t accumulator, uint64_t destination, unsigned size)
 {

@@ -40,7 +40,8 @@ constinit Extras extras{};
 // pay for an end-of-interrupt with each event, which HVM_PARAM_CALLBACK_IRQ does without.
 CpuidResult xen_features(const Vcpu& vcpu)
 {
-    return {XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT,
+    const uint32_t apic = vcpu.hardware->apic.by_page ? 0 : XEN_HVM_CPUID_X2APIC_VIRT;
+    return {apic | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT,
             vcpu.number.raw(), vcpu.partition->id.raw(), 0};
 }
 
@@ -50,7 +51,7 @@ CpuidResult features_leaf(Vcpu& vcpu)
     vcpu.pv.cr4 = vendor().paging(vcpu).cr4;
     CpuidResult result = guest_cpuid(vcpu, 1, 0);
     result.edx |= extras.leaf_1_edx;
-    result.ecx |= x2apic | tsc_deadline;
+    result.ecx |= (vcpu.hardware->apic.by_page ? 0 : x2apic) | tsc_deadline;
     return result;
 }
 

@@ -29,6 +29,17 @@ namespace {
 constexpr uint64_t flag_trap = 0x100;
 constexpr uint64_t flag_resume = 0x10000;
 
+[[gnu::always_inline]] inline void go_past(Vcpu& vcpu, GuestFrame& frame, unsigned bytes)
+{
+    frame.rip += bytes;
+    frame.rflags &= ~flag_resume;
+    vendor().end_shadow(vcpu);
+    if ((frame.rflags & flag_trap) != 0) {
+        vendor().single_stepped(vcpu);
+        inject_exception(vcpu, vector::debug);
+    }
+}
+
 // Past the instruction that was carried out.
 [[gnu::always_inline]] inline void step(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
@@ -38,13 +49,7 @@ constexpr uint64_t flag_resume = 0x10000;
                         static_cast<unsigned long>(frame.rip));
         return;
     }
-    frame.rip += bytes;
-    frame.rflags &= ~flag_resume;
-    vendor().end_shadow(vcpu);
-    if ((frame.rflags & flag_trap) != 0) {
-        vendor().single_stepped(vcpu);
-        inject_exception(vcpu, vector::debug);
-    }
+    go_past(vcpu, frame, bytes);
 }
 
 void split(uint64_t value, GuestFrame& frame)
@@ -189,18 +194,30 @@ OWN_FRAME void give_up(Vcpu& vcpu, const Exit& exit)
     }
 }
 
-OWN_FRAME void do_nested_fault(Vcpu& vcpu, const GuestFrame& frame, const Exit& exit)
+OWN_FRAME void do_nested_fault(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
+    if (is_page_access(vcpu, exit))
+        return begin_page_access(vcpu, frame, exit);
     std::array<uint8_t, 8> code{};
     const unsigned got = fetch_code(vcpu, vendor().code_base(vcpu) + frame.rip, code.data(), code.size());
-    char bytes[3 * 8 + 1] = "";
-    for (unsigned i = 0, at = 0; i < got; ++i)
-        at += static_cast<unsigned>(snprintf(bytes + at, sizeof(bytes) - at, "%02x ", unsigned{code[i]}));
+    CodeText text;
     crash_partition(vcpu, "it %s guest-physical %#lx, where it has nothing; code %s",
-                    exit.write ? "wrote to" : "read", static_cast<unsigned long>(exit.address), bytes);
+                    exit.write ? "wrote to" : "read", static_cast<unsigned long>(exit.address),
+                    text_of_code(code, got, text));
 }
 
 }  // namespace
+
+void step_by(Vcpu& vcpu, GuestFrame& frame, unsigned bytes) { go_past(vcpu, frame, bytes); }
+
+const char* text_of_code(std::span<const uint8_t> bytes, unsigned count, CodeText& text)
+{
+    text[0] = '\0';
+    size_t at = 0;
+    for (unsigned i = 0; i < count; ++i)
+        at += static_cast<size_t>(snprintf(text.data() + at, text.size() - at, "%02x ", unsigned{bytes[i]}));
+    return text.data();
+}
 
 void inject_exception(Vcpu& vcpu, uint8_t vector)
 {

@@ -8,6 +8,7 @@
 #include "core/vcpu.hpp"
 #include "hvm/cpu/guest_window.hpp"
 #include "hvm/cpu/local_apic.hpp"
+#include "hvm/cpu/page_access.hpp"
 
 #include <array>
 #include <atomic>
@@ -50,6 +51,7 @@ struct Exit {
     uint16_t port;
     uint32_t error_code;
     uint64_t address;       // guest-physical
+    bool by_instruction;    // the access is to an operand of the instruction at RIP: no fetch, no walk of tables
     uint64_t detail;        // the vendor's own number, for people
 };
 
@@ -85,6 +87,7 @@ struct HardwareVcpu {
     void* control;                      // the vendor's: VMCB, or what goes with a VMCS
     HostPhysical control_address;
     LocalApic apic;                     // hvm/cpu/local_apic.hpp
+    PageAccess page;                    // hvm/cpu/page_access.hpp
     GuestWindow window;                 // hvm/cpu/guest_window.hpp
     Injection next;                     // goes in at the next entry
     std::array<uint64_t, 4> debug;      // DR0 to DR3
@@ -157,6 +160,10 @@ struct VendorOperations {
     bool (*in_64_bit_code)(const Vcpu& vcpu);
     // A hypercall begins: ends the shadow. Whence it comes; only 64-bit kernel code has hypercalls.
     HypercallOrigin (*hypercall_origin)(Vcpu& vcpu);
+    // Where it is not: 32-bit code, else 16-bit.
+    bool (*in_32_bit_code)(const Vcpu& vcpu);
+    // The bytes at RIP, if the CPU has kept them at this exit; how many, 0: fetch them.
+    unsigned (*fetched_code)(const Vcpu& vcpu, std::array<uint8_t, longest_instruction>& to);
     // The caller has checked the bits; LMA follows by itself.
     uint64_t (*read_efer)(const Vcpu& vcpu);
     void (*write_efer)(Vcpu& vcpu, uint64_t value);

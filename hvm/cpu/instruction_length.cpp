@@ -9,8 +9,6 @@ namespace bulkhead {
 
 namespace {
 
-constexpr unsigned longest_instruction = 15;
-
 bool is_legacy_prefix(uint8_t byte)
 {
     switch (byte) {

@@ -4,7 +4,9 @@
 
 #include "core/hardware.hpp"
 #include "core/schedule.hpp"
+#include "hvm/cpu/apic_registers.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/xapic.hpp"
 #include "machine/clock.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/this_cpu.hpp"
@@ -15,31 +17,9 @@ namespace bulkhead {
 
 namespace {
 
-constexpr uint32_t first_register = 0x800;
-constexpr uint32_t deadline_register = 0x6E0;
-// Register numbers: offset of the xAPIC register divided by 16.
-enum Register : uint32_t {
-    reg_id = 0x02,
-    reg_version = 0x03,
-    reg_tpr = 0x08,
-    reg_ppr = 0x0A,
-    reg_eoi = 0x0B,
-    reg_ldr = 0x0D,
-    reg_svr = 0x0F,
-    reg_isr = 0x10,
-    reg_tmr = 0x18,
-    reg_irr = 0x20,
-    reg_esr = 0x28,
-    reg_lvt_cmci = 0x2F,
-    reg_icr = 0x30,
-    reg_lvt_timer = 0x32,
-    reg_lvt_error = 0x37,
-    reg_timer_initial = 0x38,
-    reg_timer_current = 0x39,
-    reg_timer_divide = 0x3E,
-    reg_self_ipi = 0x3F,
-};
+using namespace apic;
 
+constexpr uint32_t deadline_register = 0x6E0;
 constexpr uint32_t enabled = 0x100;
 constexpr uint32_t masked = 1u << 16;
 constexpr unsigned lvt_timer = 1;
@@ -50,10 +30,6 @@ constexpr uint32_t timer_by_deadline = 2u << 17;
 constexpr uint32_t version_value = 0x14 | (6u << 16);
 constexpr uint64_t bus_hz = 1'000'000'000;          // one count a nanosecond before the divider
 
-// What an entry of the local vector table may hold, CMCI first.
-constexpr std::array<uint32_t, 7> lvt_bits{0x107FF, 0x700FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF};
-
-uint32_t apic_id(const Vcpu& vcpu) { return uint32_t{vcpu.number.raw()} * 2; }
 uint32_t logical_id(uint32_t id) { return (id >> 4) << 16 | 1u << (id & 15); }
 
 unsigned highest(const std::array<uint32_t, 8>& bits)
@@ -137,12 +113,15 @@ void send_start(Vcpu& target, uint8_t vector)
     if ((target.hold.load(std::memory_order_acquire) & hold_down) == 0)
         return;
     target.hardware->start_vector.store(static_cast<uint16_t>(0x100 | vector), std::memory_order_release);
-    release(target, hold_down | hold_blocked | hold_polling);
+    release(target, hold_down | hold_blocked | hold_polling | hold_machine);
 }
 
 bool is_addressed(const Vcpu& target, uint32_t destination, bool logical)
 {
-    const uint32_t id = apic_id(target);
+    const LocalApic& apic = target.hardware->apic;
+    const uint32_t id = apic.id;
+    if (apic.by_page)
+        return is_addressed_by_page(apic, id, destination, logical);
     if (destination == 0xFFFF'FFFF)
         return true;
     if (!logical)
@@ -173,10 +152,9 @@ void deliver_to(Vcpu& target, uint32_t mode, uint8_t vector)
 
 bool write_command(Vcpu& vcpu, uint64_t command)
 {
-    constexpr uint64_t reserved = 0xFFF3'2000;      // bits 13, 16, 17, 20 to 31
     constexpr uint32_t assert_level = 0x4000;
     const auto low = static_cast<uint32_t>(command);
-    if ((low & reserved) != 0)
+    if ((low & command_reserved) != 0)
         return false;
     const uint32_t mode = (low >> 8) & 7;
     const auto vector = static_cast<uint8_t>(low);
@@ -224,9 +202,6 @@ bool write_lvt(Vcpu& vcpu, unsigned index, uint64_t value)
     return true;
 }
 
-unsigned lvt_index(uint32_t reg) { return reg == reg_lvt_cmci ? 0 : reg - reg_lvt_timer + 1; }
-bool is_lvt(uint32_t reg) { return reg == reg_lvt_cmci || (reg >= reg_lvt_timer && reg <= reg_lvt_error); }
-
 }  // namespace
 
 void reset_apic(LocalApic& apic)
@@ -242,6 +217,10 @@ void reset_apic(LocalApic& apic)
     apic.timer_divide = 0;
     apic.timer_started = 0;
     apic.deadline = 0;
+    apic.logical_destination = 0;
+    apic.destination_format = ~0u;
+    apic.command = 0;
+    apic.command_destination = 0;
 }
 
 bool read_apic(Vcpu& vcpu, uint32_t msr, uint64_t& value)
@@ -264,11 +243,11 @@ bool read_apic(Vcpu& vcpu, uint32_t msr, uint64_t& value)
         value = apic.requests[reg - reg_irr].load(std::memory_order_relaxed);
     else {
         switch (reg) {
-        case reg_id: value = apic_id(vcpu); break;
+        case reg_id: value = apic.id; break;
         case reg_version: value = version_value; break;
         case reg_tpr: value = apic.task_priority; break;
         case reg_ppr: value = processor_priority(apic); break;
-        case reg_ldr: value = logical_id(apic_id(vcpu)); break;
+        case reg_ldr: value = logical_id(apic.id); break;
         case reg_svr: value = apic.spurious; break;
         case reg_esr: value = apic.error_status; break;
         case reg_icr: value = 0; break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The local APIC of a hardware vCPU in x2APIC mode: registers by MSR 0x800 to 0x83f, IPIs, SMP start,
-// the timer in all its modes. Its own CPU owns it; other CPUs only set bits of `requests`.
+// The local APIC of a hardware vCPU: registers by MSR 0x800 to 0x83f (x2APIC mode; hvm/cpu/xapic.hpp has
+// the other), IPIs, SMP start, the timer in all its modes. Its own CPU owns it; other CPUs only set bits of `requests`.
 // Source: Intel SDM vol 3, "Advanced Programmable Interrupt Controller (APIC)".
 #pragma once
 
@@ -15,6 +15,8 @@ namespace bulkhead {
 struct Vcpu;
 
 struct LocalApic {
+    uint32_t id;                                    // constant
+    bool by_page;                                   // xAPIC mode, as the plan says; constant
     std::array<std::atomic<uint32_t>, 8> requests;  // IRR; any CPU
     std::atomic<bool> requested;                    // after a request; taken back by its own CPU when there is none
     std::array<uint32_t, 8> in_service;             // ISR
@@ -26,6 +28,10 @@ struct LocalApic {
     uint32_t timer_divide;
     uint64_t timer_started;                         // system time, ns, of the count's beginning
     uint64_t deadline;                              // IA32_TSC_DEADLINE
+    // xAPIC mode only.
+    uint32_t logical_destination;                   // LDR; others read it
+    uint32_t destination_format;                    // DFR; others read it
+    uint32_t command, command_destination;          // ICR, as last written
 };
 
 void reset_apic(LocalApic& apic);

@@ -6,6 +6,7 @@
 #include "core/pv/msr_policy.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "hvm/cpu/nested_paging.hpp"
+#include "hvm/cpu/xapic.hpp"
 #include "machine/memory.hpp"
 #include "platform/x86/msr.hpp"
 
@@ -26,17 +27,19 @@ constexpr uint32_t first_apic_register = 0x800;
 constexpr uint32_t last_apic_register = 0x8FF;
 constexpr uint32_t msr_efer = 0xC0000080;
 constexpr uint64_t efer_sce = 1, efer_lme = 0x100, efer_active = 0x400, efer_nxe = 0x800;
-constexpr uint64_t apic_enabled_x2apic = 0xFEE00C00;
+constexpr uint64_t apic_enabled = apic_page | 0x800, apic_x2apic = 0x400;
 constexpr uint64_t apic_boot_cpu = 0x100;
 
-bool is_apic(uint32_t msr)
+// The registers are MSRs in x2APIC mode only.
+bool is_apic(const Vcpu& vcpu, uint32_t msr)
 {
-    return msr == msr_tsc_deadline || (msr >= first_apic_register && msr <= last_apic_register);
+    return msr == msr_tsc_deadline ||
+           (!vcpu.hardware->apic.by_page && msr >= first_apic_register && msr <= last_apic_register);
 }
 
 uint64_t apic_base_of(const Vcpu& vcpu)
 {
-    return apic_enabled_x2apic | (vcpu.number.raw() == 0 ? apic_boot_cpu : 0);
+    return apic_enabled | (vcpu.hardware->apic.by_page ? 0 : apic_x2apic) | (vcpu.number.raw() == 0 ? apic_boot_cpu : 0);
 }
 
 // One entry: 32 bytes for each number. VMMCALL or VMCALL.
@@ -98,7 +101,7 @@ bool is_allowed_pat(uint64_t value)
 
 bool read_hardware_msr(Vcpu& vcpu, uint32_t msr, uint64_t& value)
 {
-    if (is_apic(msr))
+    if (is_apic(vcpu, msr))
         return read_apic(vcpu, msr, value);
     if (vendor().read_switched_msr(vcpu, msr, value))
         return true;
@@ -119,7 +122,7 @@ bool read_hardware_msr(Vcpu& vcpu, uint32_t msr, uint64_t& value)
 
 bool write_hardware_msr(Vcpu& vcpu, uint32_t msr, uint64_t value)
 {
-    if (is_apic(msr))
+    if (is_apic(vcpu, msr))
         return write_apic(vcpu, msr, value);
     switch (msr) {
     case msr_apic_base:

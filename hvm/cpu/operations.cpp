@@ -63,6 +63,8 @@ void make(Partition& partition)
     make_nested_tables(partition);
     for (Vcpu& vcpu : partition.vcpus) {
         vcpu.hardware = new (boot_allocate(sizeof(HardwareVcpu), alignof(HardwareVcpu))) HardwareVcpu{};
+        vcpu.hardware->apic.id = uint32_t{vcpu.number.raw()} * 2;
+        vcpu.hardware->apic.by_page = (partition.plan->flags & plan::apic_by_page) != 0;
         make_window(vcpu.hardware->window);
         vendor().make(vcpu);
         vcpu.hardware->delivered_by_cpu = vendor().delivers_apic();
@@ -116,6 +118,7 @@ void reset_hardware_vcpu(Vcpu& vcpu)
     constexpr uint64_t flags_after_reset = 2;
     HardwareVcpu& hardware = *vcpu.hardware;
     reset_apic(hardware.apic);
+    forget_page_access(vcpu);
     hardware.next = {};
     hardware.debug = {};
     hardware.window_wanted = false;
@@ -141,6 +144,7 @@ constinit const HardwareOperations hardware_operations{
     .event_raised = raise_callback,
     .timer_expired = apic_timer_expired,
     .map_guest_page = map_guest_page,
+    .machine_answer = take_machine_answer,
     .start_of_day = start_of_day,
     .exit_name = exit_name,
     .exit_count = exit_count,

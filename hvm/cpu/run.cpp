@@ -96,6 +96,8 @@ void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
 {
     Cpu& cpu = this_cpu();
     take_start(vcpu, frame);
+    if (vcpu.hardware->page.open)
+        resume_page_access(vcpu, frame);
     while (cpu.work.load(std::memory_order_acquire) == 0) {
         choose_injection(vcpu, frame);
         const Exit exit = vendor().enter(vcpu, frame);

@@ -40,7 +40,7 @@ struct Shared {
     HostPhysical port_map;
     HostPhysical msr_map;
     uint64_t host_areas;            // state-save area and host VMCB, two pages a CPU, physical
-    bool next_rip, flush_by_asid;
+    bool next_rip, flush_by_asid, decode_assists;
     uint32_t asids;                 // 1 to asids - 1 are guests'
     uint32_t vcpus;                 // made so far
 };
@@ -86,6 +86,7 @@ void make_shared()
     const CpuidResult leaf = cpuid(svm_leaf, 0);
     shared.next_rip = (leaf.edx >> 3 & 1) != 0;
     shared.flush_by_asid = (leaf.edx >> 6 & 1) != 0;
+    shared.decode_assists = (leaf.edx >> 7 & 1) != 0;
     shared.asids = leaf.ebx;
     shared.msr_map = make_msr_map();
     shared.port_map = make_port_map();
@@ -278,6 +279,7 @@ Exit decode(const Vcpu& vcpu, const Vmcb& block)
         exit.address = block.exit_info_2;
         exit.write = (block.exit_info_1 & 2) != 0;
         exit.error_code = static_cast<uint32_t>(block.exit_info_1);
+        exit.by_instruction = (block.exit_info_1 & (nested_fetch | nested_walk)) == 0;
         return exit;
     case exit_shutdown:
         exit.reason = ExitReason::triple_fault;
@@ -388,6 +390,22 @@ GuestPaging paging(const Vcpu& vcpu)
     return {block.cr0, block.cr3, block.cr4, block.efer, block.rflags, block.cpl};
 }
 
+bool in_32_bit_code(const Vcpu& vcpu)
+{
+    constexpr uint16_t default_32 = 0x400;
+    return (vmcb(vcpu).cs.attributes & default_32) != 0;
+}
+
+// Source: APM vol 2, "Nested and intercepted #PF": only for those, and the CPU may have none.
+unsigned fetched_code(const Vcpu& vcpu, std::array<uint8_t, longest_instruction>& to)
+{
+    const Vmcb& block = vmcb(vcpu);
+    if (!shared.decode_assists || block.exit_code != exit_nested_fault)
+        return 0;
+    to = block.fetched_code;
+    return std::min(block.fetched_bytes & 0xFu, longest_instruction);
+}
+
 uint64_t code_base(const Vcpu& vcpu) { return in_64_bit_code(vcpu) ? 0 : vmcb(vcpu).cs.base; }
 
 unsigned instruction_bytes(const Vcpu& vcpu, const GuestFrame& frame)
@@ -473,6 +491,8 @@ constinit const VendorOperations svm_operations{
     .single_stepped = single_stepped,
     .in_64_bit_code = in_64_bit_code,
     .hypercall_origin = hypercall_origin,
+    .in_32_bit_code = in_32_bit_code,
+    .fetched_code = fetched_code,
     .read_efer = read_efer,
     .write_efer = write_efer,
     .read_switched_msr = read_switched_msr,

@@ -38,7 +38,9 @@ struct [[gnu::packed, gnu::aligned(4096)]] Vmcb {
     uint32_t clean;
     uint32_t reserved_3;
     uint64_t next_rip;
-    std::array<uint8_t, 0x400 - 0xD0> reserved_4;
+    uint8_t fetched_bytes;
+    std::array<uint8_t, 15> fetched_code;
+    std::array<uint8_t, 0x400 - 0xE0> reserved_4;
     Segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
     std::array<uint8_t, 0x2B> reserved_5;
     uint8_t cpl;
@@ -122,6 +124,10 @@ enum ExitCode : uint64_t {
     exit_invalid = ~uint64_t{0},
     exit_invalid_32 = 0xFFFF'FFFF,  // QEMU 7.2's
 };
+
+// exit_info_1 of exit_nested_fault, beside the error code of a page fault.
+inline constexpr uint64_t nested_fetch = 1u << 4;
+inline constexpr uint64_t nested_walk = uint64_t{1} << 33;     // of the guest's own tables
 
 // Event injection and interrupted delivery share a format.
 inline constexpr uint64_t event_valid = uint64_t{1} << 31;

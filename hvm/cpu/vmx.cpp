@@ -38,6 +38,7 @@ constexpr uint32_t shadows = blocked_by_sti | blocked_by_mov_ss;
 struct Shared {
     Capabilities cpu;
     HostPhysical msr_bitmap;
+    HostPhysical msr_bitmap_by_page;    // for vCPUs with their local APIC in xAPIC mode
     uint64_t regions;               // VMXON regions, a page a CPU, physical
     uint16_t vpids;                 // given out so far; 0 is the core's
 };
@@ -57,7 +58,8 @@ void make_shared()
 {
     if (shared.regions != 0)
         return;
-    shared.msr_bitmap = make_msr_bitmap(shared.cpu);
+    shared.msr_bitmap = make_msr_bitmap(shared.cpu.virtual_apic);
+    shared.msr_bitmap_by_page = make_msr_bitmap(false);
     auto* regions = static_cast<char*>(boot_allocate(cpu_count() * page_size, page_size));
     memset(regions, 0, cpu_count() * page_size);
     for (uint32_t cpu = 0; cpu < cpu_count(); ++cpu)
@@ -154,7 +156,8 @@ void load(Vcpu& vcpu)
         panic("CPU %u refuses a VMCS", this_cpu().number.raw());
     if (first) {
         own.host_msrs = read_switched_msrs();
-        write_constant_fields(vcpu, own, shared.cpu, shared.msr_bitmap);
+        write_constant_fields(vcpu, own, shared.cpu,
+                              vcpu.hardware->apic.by_page ? shared.msr_bitmap_by_page : shared.msr_bitmap);
         own.made = true;
     }
     write_switched_msrs(own.guest_msrs);
@@ -394,6 +397,9 @@ bool in_64_bit_code(const Vcpu&)
     return (read(Field::GUEST_EFER) & efer_lma) != 0 && (read(Field::GUEST_CS_RIGHTS) & rights_long) != 0;
 }
 
+bool in_32_bit_code(const Vcpu&) { return (read(Field::GUEST_CS_RIGHTS) & rights_default_32) != 0; }
+unsigned fetched_code(const Vcpu&, std::array<uint8_t, longest_instruction>&) { return 0; }
+
 uint64_t code_base(const Vcpu& vcpu) { return in_64_bit_code(vcpu) ? 0 : read(Field::GUEST_CS_BASE); }
 
 unsigned instruction_bytes(const Vcpu&, const GuestFrame&)
@@ -479,6 +485,8 @@ constinit const VendorOperations vmx_operations{
     .single_stepped = single_stepped,
     .in_64_bit_code = in_64_bit_code,
     .hypercall_origin = hypercall_origin,
+    .in_32_bit_code = in_32_bit_code,
+    .fetched_code = fetched_code,
     .read_efer = read_efer,
     .write_efer = write_efer,
     .read_switched_msr = read_switched_msr,

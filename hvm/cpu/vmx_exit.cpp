@@ -8,6 +8,9 @@ namespace bulkhead::vmx {
 
 namespace {
 
+// Source: "Exit Qualification for EPT Violations".
+constexpr uint64_t ept_fetch = 1u << 2, ept_linear = 1u << 7, ept_translated = 1u << 8;
+
 ExitReason simple_reason(uint32_t reason)
 {
     switch (reason) {
@@ -66,6 +69,7 @@ void decode_nested_fault(Exit& exit)
     exit.address = read(Field::GUEST_PHYSICAL_ADDRESS);
     exit.write = (info & 2) != 0;
     exit.error_code = static_cast<uint32_t>(info);
+    exit.by_instruction = (info & (ept_fetch | ept_linear | ept_translated)) == (ept_linear | ept_translated);
 }
 
 void decode_exception(Exit& exit)

@@ -109,7 +109,7 @@ void write_switched_msrs(const SwitchedMsrs& values)
         write_msr(switched_msrs[i], values[i]);
 }
 
-HostPhysical make_msr_bitmap(const Capabilities& cpu)
+HostPhysical make_msr_bitmap(bool passes_apic)
 {
     auto* map = static_cast<uint8_t*>(boot_allocate(page_size, page_size));
     memset(map, 0xFF, page_size);
@@ -117,7 +117,7 @@ HostPhysical make_msr_bitmap(const Capabilities& cpu)
         pass_msr(map, msr);
     for (const Msr msr : vmcs_msrs)
         pass_msr(map, msr);
-    if (cpu.virtual_apic) {
+    if (passes_apic) {
         pass_msr(map, static_cast<Msr>(x2apic_task_priority));
         pass_msr(map, static_cast<Msr>(x2apic_end_of_interrupt));
         // Nobody reads it.
@@ -132,7 +132,7 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
     own.primary_controls = cpu.primary;
     write(Field::PIN_CONTROLS, cpu.pin);
     write(Field::PRIMARY_CONTROLS, cpu.primary);
-    write(Field::SECONDARY_CONTROLS, cpu.secondary);
+    write(Field::SECONDARY_CONTROLS, vcpu.hardware->apic.by_page ? cpu.secondary & ~uint32_t{secondary_x2apic} : cpu.secondary);
     write(Field::EXIT_CONTROLS, cpu.exit);
     constexpr uint32_t machine_check = 18;
     write(Field::EXCEPTION_BITMAP, 1u << vector::debug | 1u << vector::alignment_check | 1u << machine_check);

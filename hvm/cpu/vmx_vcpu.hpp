@@ -66,8 +66,9 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
 
 SwitchedMsrs read_switched_msrs();
 void write_switched_msrs(const SwitchedMsrs& values);
-// A bit of them for each MSR, reads then writes, low then high numbers: 0 where the guest does it itself.
-HostPhysical make_msr_bitmap(const Capabilities& cpu);
+// A bit of them for each MSR, reads then writes, low then high numbers: 0 where the guest does it itself,
+// which the CPU's local APIC in x2APIC mode can be.
+HostPhysical make_msr_bitmap(bool passes_apic);
 
 // The local APIC's requests, services and priority into the page that the CPU works on, and back.
 void put_apic(LocalApic& apic, VmxVcpu& own);

@@ -20,11 +20,16 @@
 #define BULKHEADOP_cpu_info 33
 #define BULKHEADOP_partition_info 34
 #define BULKHEADOP_log_text 35
+/* For the machine service of a hardware partition: pvdrivers/abi/machine.h. */
+#define BULKHEADOP_machine_page 48
+#define BULKHEADOP_machine_turn 49
 
 /* Ids of service partitions: fixed by what the service is, the same in every life and plan. */
 #define BULKHEAD_DOMAIN_STORE 0x7000
 #define BULKHEAD_DOMAIN_SWITCH 0x7001
 #define BULKHEAD_DOMAIN_DISK 0x7002
+/* From here on machine services, one for each partition that has one, in the plan's order. */
+#define BULKHEAD_DOMAIN_MACHINE 0x7003
 
 /*
  * BULKHEADOP_service_info. -EPERM: the caller is no service; -EFAULT: no such record.

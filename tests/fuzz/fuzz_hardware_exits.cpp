@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // libFuzzer target: a hardware guest leaves for any reason, with any registers, page tables and code, again
-// and again, on either vendor. RIP stays or goes on by at most an instruction, what is put in exists, no
+// and again, on either vendor, with its local APIC in either mode; its machine service decodes as it
+// should, or says anything at all. RIP stays or goes on by at most an instruction, what is put in exists, no
 // register gets what a guest may not put there, and nothing is touched but the guest's own memory.
 //
 // Input: the state of paging and what fills its pages, then one exit after the other.
@@ -11,6 +12,7 @@
 #include "core/partition_fault.hpp"
 #include "core/schedule.hpp"
 #include "hvm/cpu/exits.hpp"
+#include "hvm/cpu/nested_paging.hpp"
 #include "machine/clock.hpp"
 #include "machine/control.hpp"
 #include "machine/fpu.hpp"
@@ -20,12 +22,17 @@
 #include "core/pv/msr_policy.cpp"
 #include "core/pv/segments.cpp"
 #include "core/pv/xen_leaves.cpp"
+#include "core/machine_service.cpp"
 #include "hvm/cpu/cpuid_policy.cpp"
+#include "hvm/cpu/decoded.cpp"
 #include "hvm/cpu/exits.cpp"
 #include "hvm/cpu/guest_window.cpp"
 #include "hvm/cpu/instruction_length.cpp"
 #include "hvm/cpu/local_apic.cpp"
 #include "hvm/cpu/msr_policy.cpp"
+#include "hvm/cpu/page_access.cpp"
+#include "hvm/cpu/xapic.cpp"
+#include "hvm/machine/decode.cpp"
 
 #include <fuzzer/FuzzedDataProvider.h>
 
@@ -72,12 +79,21 @@ static constexpr VendorOperations operations{
     .end_shadow = [](Vcpu&) {},
     .single_stepped = [](Vcpu&) {},
     .in_64_bit_code = [](const Vcpu&) { return fuzz::wide; },
+    .in_32_bit_code = [](const Vcpu&) { return fuzz::told_length % 2 != 0; },
+    .fetched_code = [](const Vcpu&, std::array<uint8_t, longest_instruction>&) { return 0u; },
     .read_efer = [](const Vcpu&) { return fuzz::paging.efer; },
     .write_efer = [](Vcpu&, uint64_t value) { fuzz::paging.efer = value; },
     .read_switched_msr = [](const Vcpu&, uint32_t msr, uint64_t& value) { value = fuzz::pat; return msr == 0x277; },
     .write_switched_msr = [](Vcpu&, uint32_t, uint64_t value) { fuzz::pat = value; return true; },
 };
 const VendorOperations* vendor_of_box = &operations;
+
+constinit const HardwareOperations hardware_operations = [] {
+    HardwareOperations made{};
+    made.machine_answer = take_machine_answer;
+    return made;
+}();
+void init_shared_frame(Mfn, DomainId, SharedAccess) {}
 
 }  // namespace bulkhead
 
@@ -104,8 +120,11 @@ CpuidResult any_host(uint32_t leaf, uint32_t)
 }
 
 struct World {
-    plan::Partition plan{};
-    Partition partition{};
+    plan::Partition plan{}, service_plan{};
+    std::array<Partition, 2> partitions{};
+    Partition& partition = partitions[0];
+    Partition& service = partitions[1];
+    Vcpu service_vcpu{};
     HardwarePartition hardware_partition{};
     std::array<Vcpu, 2> vcpus{};
     std::array<HardwareVcpu, 2> hardware{};
@@ -124,7 +143,11 @@ struct World {
         partition.hardware = &hardware_partition;
         partition.vcpus = vcpus;
         fuzz::memory = fake::new_frame(fuzz::pages);
+        const bool by_page = input.ConsumeBool();
+        make_service();
         for (unsigned i = 0; i < vcpus.size(); ++i) {
+            hardware[i].apic.by_page = by_page;
+            hardware[i].apic.id = 2 * i;
             vcpus[i].number = VcpuNumber(static_cast<uint16_t>(i));
             vcpus[i].partition = &partition;
             vcpus[i].hardware = &hardware[i];
@@ -142,6 +165,42 @@ struct World {
         fuzz::pat = 0x0007'0406'0007'0406;
         fuzz::crashed = false;
         fill(input);
+    }
+
+    void make_service()
+    {
+        fake::partitions = partitions;
+        partition.id = DomainId(1);
+        plan.services = uint8_t{1} << first_machine;
+        service_plan.type = plan::PartitionType::service;
+        service_plan.domain = BULKHEAD_DOMAIN_MACHINE;
+        service.plan = &service_plan;
+        service.id = DomainId(BULKHEAD_DOMAIN_MACHINE);
+        service.state = PartitionState::running;
+        service.vcpus = {&service_vcpu, 1};
+        service_vcpu.partition = &service;
+        init_machine_service(service);
+        require(service.service.machine.client == &partition, "the service has a client");
+    }
+
+    // Until the vCPU may run again. An answer that does not fit the question is asked for again.
+    void answer(FuzzedDataProvider& input, uint64_t rip)
+    {
+        const bulkhead_machine_page& page = *service.service.machine.page;
+        for (unsigned turns = 0; hardware[0].page.open && !fuzz::crashed; ++turns) {
+            require((vcpus[0].hold & hold_machine) != 0 && page.waiting == 1, "a question that nobody sees");
+            const bool honest = turns == 4 || input.ConsumeBool();
+            const uint64_t said = honest ? machine_service::decode(page.slots[0]) : input.ConsumeIntegral<uint64_t>();
+            (void)machine_turn(service_vcpu, honest ? 0 : input.ConsumeIntegral<uint32_t>() & 0x8000'0003, said);
+            vcpus[0].hold = 0;                  // as if woken for any reason
+            resume_page_access(vcpus[0], frame);
+            require(frame.rip - rip <= 15, "RIP jumps by an answer");
+        }
+        require(vcpus[0].hold == 0 || fuzz::crashed, "held for ever");
+        vcpus[0].hold = 0;
+        if (hardware[0].page.open)
+            forget_page_access(vcpus[0]);
+        require(page.waiting == 0, "a question without an owner");
     }
 
     // Every page begins with entries and code; one pattern for each half of the memory.
@@ -184,7 +243,9 @@ struct World {
         exit.string = input.ConsumeBool();
         exit.general_register = input.ConsumeIntegral<uint8_t>() & 15;
         exit.port = input.ConsumeIntegral<uint16_t>();
-        exit.address = input.ConsumeIntegral<uint64_t>();
+        exit.address = input.ConsumeBool() ? apic_page + (input.ConsumeIntegral<uint16_t>() & page_mask)
+                                           : input.ConsumeIntegral<uint64_t>();
+        exit.by_instruction = input.ConsumeBool();
         frame.rip = input.ConsumeIntegralInRange<uint64_t>(0, fuzz::pages * page_size + 64);
         frame.rax = input.ConsumeIntegral<uint64_t>();
         frame.rdx = input.ConsumeIntegral<uint64_t>();
@@ -198,6 +259,7 @@ struct World {
         fuzz::crashed = false;
         const uint64_t before = frame.rip;
         handle_exit(vcpus[0], frame, exit);
+        answer(input, before);
         check(exit, before);
         (void)map_guest_page(vcpus[0], exit.address, exit.write);
         forget_mappings(hardware[0].window);

@@ -74,6 +74,26 @@ def absent(context):
         box["soft"].expect(READY)
 
 
+# --- The local APIC by its page ---------------------------------------------------------------------
+
+def boot_by_page(context, vcpus, memory=128):
+    """A stock kernel with its local APICs in xAPIC mode boots to its shell; each access to the page is
+    decoded by the machine service, which runs on its first CPU."""
+    run = "grep -q x2apic /proc/cpuinfo && echo stress: FAIL x2APIC is offered; stress kernel-log"
+    guest = pvh(run=run, name="guest", memory=memory, vcpus=vcpus, cpus=f"0-{vcpus - 1}", apic="xapic")
+    with context.start({"guest": guest}, cpus=vcpus, memory="512M") as box:
+        box["core"].expect(r"partition 1 guest: pvh, ", r"machine:guest: service, ")
+        ready = box["guest"].expect(READY, never=BROKEN)
+        if int(ready.group(2)) != vcpus:
+            raise Failed(f"the kernel found {ready.group(2)} CPUs, not {vcpus}")
+        box["guest"].expect(CLEAN, never=BROKEN, guard=900, silence=300)
+        box["core"].expect(r"guest: powered off")
+
+
+for count in (1, 2):
+    test(f"pvh boot cloud-amd64, {count} vCPU, xAPIC", vcpus=count, shows="boot")(boot_by_page)
+
+
 # --- One CPU of a hardware guest, on both vendors --------------------------------------------------
 
 def guest_of_its_own(context, start, claims="hardware", **options):

@@ -8,6 +8,7 @@
 #include "machine/clock.hpp"
 
 #include "hvm/cpu/local_apic.cpp"
+#include "hvm/cpu/xapic.cpp"
 
 #include <memory>
 
@@ -51,6 +52,7 @@ TEST_GROUP(LocalApic)
             all[i].number = VcpuNumber(static_cast<uint16_t>(i));
             all[i].cpu = CpuNumber(static_cast<uint16_t>(i));
             all[i].hardware = &hardware[i];
+            hardware[i].apic.id = 2 * i;
             reset_apic(hardware[i].apic);
             write(0x80F, 0x1FF, i);
         }

@@ -350,7 +350,7 @@ TEST(VmxState, refuses_bits_of_cr4_that_are_not_offered)
 
 TEST(VmxState, passes_only_msrs_that_are_switched)
 {
-    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap(cpu));
+    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap(cpu.virtual_apic));
     unsigned passed = 0;
     for (size_t i = 0; i < page_size; ++i)
         passed += 8 - static_cast<unsigned>(std::popcount(map[i]));
@@ -365,7 +365,7 @@ TEST(VmxState, passes_only_msrs_that_are_switched)
 TEST(VmxState, without_virtual_apic_passes_none_of_its_msrs)
 {
     cpu.virtual_apic = false;
-    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap(cpu));
+    const auto* map = machine::physical_pointer<uint8_t>(make_msr_bitmap(cpu.virtual_apic));
     CHECK_EQUAL(0xFF, map[0x808 / 8]);
     CHECK_EQUAL(0xFF, map[0x800 + 0x808 / 8]);
 }

@@ -13,6 +13,10 @@ using namespace bulkhead;
 // Of their own: test_questions.cpp.
 long bulkhead::answer_question(const Partition&, uint32_t, GuestVirtual) { return negative(XEN_ENOSYS); }
 
+// Of their own: hvm/test_page_access.cpp.
+long bulkhead::machine_page(const Partition&, GuestVirtual) { return negative(XEN_EPERM); }
+long bulkhead::machine_turn(Vcpu&, uint32_t, uint64_t) { return negative(XEN_EPERM); }
+
 TEST_GROUP(BulkheadOp)
 {
     static constexpr uint64_t answer_at = 0x20000;

@@ -7,6 +7,7 @@
 #include "core/console/source.hpp"
 #include "core/lifecycle.cpp"
 #include "core/lifecycle_step.cpp"
+#include "core/machine_service.cpp"
 #include "core/partition_fault.cpp"
 #include "core/pv/vcpu_reset.cpp"
 #include "core/schedule.cpp"

@@ -134,6 +134,7 @@ TEST_GROUP(Driver)
         folder.write("initrd.gz", Bytes(5000, 0x42));
         folder.write("pvdrivers/store.elf", runtime_program());
         folder.write("pvdrivers/switch.elf", runtime_program());
+        folder.write("pvdrivers/machine.elf", runtime_program());
     }
     Result build(std::string_view plan, const std::string& output = "out")
     {

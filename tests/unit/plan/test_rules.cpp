@@ -180,6 +180,88 @@ TEST(Rules, types_that_cannot_be_built_yet_are_refused_as_such)
     CHECK_FINE(with_type("pv"));
 }
 
+namespace {
+
+Checked check_pvh(const std::string& lines, const std::string& rest = "", const std::string& name = "a", const std::string& more = "")
+{
+    return check_source("/dts-v1/; / { compatible = \"bulkhead,plan\"; " + rest + " partitions {\n" + name +
+                        " { type = \"pvh\"; memory = <64>; kernel = \"k\"; " + lines + " };\n" + more + " }; };");
+}
+
+}  // namespace
+
+TEST(Rules, xapic_mode_brings_a_machine_service_of_the_partitions_own)
+{
+    const auto checked = check_pvh("store = \"none\"; apic = \"xapic\"; priority = <20>; cpus = \"1-2\"; vcpus = <2>;");
+    if (!checked.fine())
+        FAIL(checked.report.text().c_str());
+    LONGS_EQUAL(2, checked.system.partitions.size());
+    const auto& service = checked.system.partitions.back();
+    STRCMP_EQUAL("machine:a", service.name.value.c_str());
+    STRCMP_EQUAL("machine.elf", service.kernel.value.c_str());
+    CHECK(service.is_service && is_machine(service) && !service.has_store.value);
+    LONGS_EQUAL(BULKHEAD_DOMAIN_MACHINE, service.domain);
+    LONGS_EQUAL(21, service.priority.value);
+    CHECK(service.placement == std::vector<uint8_t>{1});
+    CHECK(service.on_crash.value == Action::restart);
+    LONGS_EQUAL(1 << 3, services_of(checked.first()));
+    LONGS_EQUAL(0, services_of(service));
+}
+
+TEST(Rules, x2apic_mode_is_the_default_and_needs_no_service)
+{
+    for (const auto* lines : {"store = \"none\";", "store = \"none\"; apic = \"x2apic\";"}) {
+        const auto checked = check_pvh(lines);
+        CHECK(checked.fine());
+        LONGS_EQUAL(1, checked.system.partitions.size());
+        CHECK_FALSE(checked.first().apic_by_page.value);
+    }
+}
+
+TEST(Rules, each_xapic_partition_has_its_own_service_and_a_plan_has_room_for_five)
+{
+    const auto more = [](unsigned count) {
+        std::string text;
+        for (unsigned i = 0; i < count; ++i)
+            text += "p" + std::to_string(i) + " { type = \"pvh\"; memory = <64>; kernel = \"k\"; store = \"none\"; apic = \"xapic\"; };\n";
+        return text;
+    };
+    const auto five = check_pvh("store = \"none\"; apic = \"xapic\";", "", "a", more(4));
+    CHECK(five.fine());
+    LONGS_EQUAL(10, five.system.partitions.size());
+    LONGS_EQUAL(BULKHEAD_DOMAIN_MACHINE + 4, five.system.partitions.back().domain);
+    LONGS_EQUAL(1 << 7, services_of(five.system.partitions[4]));
+    CHECK_SAYS(check_pvh("store = \"none\"; apic = \"xapic\";", "", "a", more(5)),
+               "plan.dts:7: error: apic is \"xapic\" in more than 5 partitions");
+}
+
+TEST(Rules, apic_is_one_of_two_words_and_only_of_pvh)
+{
+    CHECK_SAYS(check_pvh("apic = \"xpic\";"), "plan.dts:2: error: apic is \"xpic\"; did you mean \"xapic\"?");
+    CHECK_SAYS(check_pvh("apic = \"none\";"), "apic is \"none\"; \"x2apic\" or \"xapic\" is expected");
+    CHECK_SAYS(check_partition("apic = \"xapic\";"), "plan.dts:2: error: apic is of no use in a partition of type \"pv\"");
+}
+
+TEST(Rules, the_machine_service_is_named_after_its_partition)
+{
+    CHECK_FINE(check_pvh("apic = \"xapic\";", "", std::string(23, 'n')));
+    CHECK_SAYS(check_pvh("apic = \"xapic\";", "", std::string(24, 'n')),
+               "the partition's name has 24 characters; with that at most 23 are possible");
+}
+
+TEST(Rules, the_plan_may_say_what_machine_services_get)
+{
+    const auto checked = check_pvh("apic = \"xapic\"; store = \"none\";",
+                                   "services { machine { cpus = \"3\"; priority = <25>; budget = <700>; period = <9000>; memory = <9>; }; };");
+    if (!checked.fine())
+        FAIL(checked.report.text().c_str());
+    const auto& service = checked.system.partitions.back();
+    LONGS_EQUAL(25, service.priority.value);
+    LONGS_EQUAL(9, service.memory_mib.value);
+    CHECK(service.placement == std::vector<uint8_t>{3});
+    CHECK_SAYS(check_root("services { machine { memory = <9>; }; };"), "no partition has apic = \"xapic\"; the service is left out");
+}
+
 TEST(Rules, vcpus_are_placed_as_cpus_says)
 {
     CHECK(check_partition("vcpus = <3>; cpus = \"2,5\";").first().placement == (std::vector<uint8_t>{2, 5, 2}));
