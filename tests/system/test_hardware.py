@@ -157,6 +157,47 @@ def mixed_on_vtx(context):
             box[name].expect(CLEAN, never=BROKEN, **PATIENCE)
 
 
+@test("guests beside each other on a CPU with IBRS, IBPB and VERW, VT-x, Tiger Lake")
+def barriers(context):
+    """QEMU's CPU has none of the three; Bochs takes registers and values as the manual says, or faults."""
+    def claim(kind, name, cpus, vcpus=1):
+        return {"type": kind, "memory": 32, "vcpus": vcpus, "cpus": cpus, "on_poweroff": "destroy", "on_crash": "destroy",
+                "kernel": os.path.join(context.build, "guests", f"{name}.elf")}
+    guests = {"hardware": claim("pvh", "hardware", "0"), "traps": claim("pv", "traps", "0"),
+              "smp": claim("pv", "smp", "0-1", vcpus=2)}
+    with context.start_bochs(guests, cpus=2, memory=256, model="tigerlake") as box:
+        box["core"].expect(r"^against them: on: IBRS, IBPB between partitions, VERW", **PATIENCE)
+        for name in guests:
+            box[name].expect(rf"^PASS {name}", never=(r"^FAIL", r"^wrong", r"^not expected"), **PATIENCE)
+
+
+def off_and_on(context, start, **options):
+    """A pvh partition uses the switch, powers off, and starts again by the monitor; its pv neighbour goes on."""
+    def guest(number, run, kind):
+        return {**linux(run=run, memory=96, vif=f"mac=00:16:3e:00:00:0{number},bridge=lan0",
+                        extra=f"bh.ip=10.9.0.{number}/24 {NO_COMPLAINT}"), "type": kind}
+    echo = "ping -c 2 -W 60 10.9.0.254 && echo good"
+    guests = {"leaves": guest(1, f"sleep 1; {echo}", "pvh"), "stays": guest(2, f"while :; do {echo}; sleep 1; done", "pv")}
+    networks = {"networks": {"lan0": {"address": "10.9.0.254/24"}}}
+    with getattr(context, start)(guests, plan=networks, memory=options.pop("memory"), **options) as box:
+        box["leaves"].expect(READY, r"^2 packets transmitted, 2 packets received", r"^good", never=BROKEN, **PATIENCE)
+        box["core"].expect(r"leaves: powered off", **PATIENCE)
+        box["stays"].expect(READY, r"^good", r"^good", **PATIENCE)
+        box.monitor()
+        box.command("part leaves start", r"leaves: will start", **PATIENCE)
+        box.key("0")
+        box["core"].expect(r"leaves: runs \(life 2", **PATIENCE)
+        box["leaves"].expect(READY, r"^2 packets transmitted, 2 packets received", r"^good", never=BROKEN, **PATIENCE)
+        box["core"].expect(r"leaves: powered off", **PATIENCE)
+        box["stays"].expect(r"^good", **PATIENCE)
+
+
+test("a pvh partition on the switch powers off and starts again, AMD-V", shows="boot network", start="start",
+     memory="512M")(off_and_on)
+test("a pvh partition on the switch powers off and starts again, VT-x", full=True, shows="boot network",
+     start="start_bochs", memory=512)(off_and_on)
+
+
 @test("a pvh partition restarts, VT-x", full=True, shows="boot reboot")
 def life_on_vtx(context):
     guest = pvh(run="[ -e /proc/none ]", then="reboot", name="guest", memory=128, on_reboot="restart")
