@@ -203,17 +203,17 @@ void init_shared_frame(Mfn number, DomainId owner, SharedAccess access)
     FrameEntry& entry = frame::entry_of(number);
     ASSERT(entry.owner() == DomainId(0));
     entry.owner_and_stamp.store(uint64_t{owner.raw()} << owner_shift, std::memory_order_relaxed);
-    const bool writable = access == SharedAccess::writable;
-    entry.state.store(writable ? frame::shared_state : frame::shared_read_only_state, std::memory_order_release);
+    entry.state.store(frame::state_of_shared(access), std::memory_order_release);
     PvMemory& memory = partition->memory;
     if (memory.shared_count != 0) {
         FrameRange& last = memory.shared[memory.shared_count - 1];
-        if (last.first + last.count == number) {
+        if (last.first + last.count == number && memory.shared_access[memory.shared_count - 1] == access) {
             ++last.count;
             return;
         }
     }
     ASSERT(memory.shared_count < memory.shared.size());
+    memory.shared_access[memory.shared_count] = access;
     memory.shared[memory.shared_count++] = {number, 1};
 }
 

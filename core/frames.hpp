@@ -27,6 +27,9 @@ enum class FrameType : uint8_t {
     descriptors = 6, // GDT or LDT page
 };
 
+// What the owner of a frame of the core's may do with it.
+enum class SharedAccess : uint8_t { writable, read_only };
+
 // Bits of FrameEntry::state. A frame keeps its last type when the last typed reference goes, because
 // TLBs may still know it as that; changing it flushes them first (core/frames.cpp).
 namespace frame {
@@ -54,6 +57,10 @@ constexpr uint64_t count(uint64_t state) { return state & count_mask; }
 inline constexpr uint64_t shared_state = given | core_held | type_bits(FrameType::writable) | typed_one | one;
 // Of one that its owner may only read: the typed reference keeps it from ever becoming writable.
 inline constexpr uint64_t shared_read_only_state = given | core_held | type_bits(FrameType::none) | typed_one | one;
+constexpr uint64_t state_of_shared(SharedAccess access)
+{
+    return access == SharedAccess::writable ? shared_state : shared_read_only_state;
+}
 }  // namespace frame
 
 struct FrameEntry {
@@ -87,7 +94,6 @@ void put_writable_frame(Mfn frame);
 void init_frames(Partition& partition);
 // Start-up: a frame of the core's own memory that a partition may map, writable or not, and that it
 // can never use for anything else (shared_info, grant table). Stays so over restarts.
-enum class SharedAccess : uint8_t { writable, read_only };
 void init_shared_frame(Mfn frame, DomainId owner, SharedAccess access = SharedAccess::writable);
 
 // Start-up: a frame of the core's own memory that partitions may map by a grant of domain 0. Its

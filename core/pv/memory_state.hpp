@@ -77,6 +77,7 @@ struct PvMemory {
     uint64_t frames;                    // now given to the guest (XENMEM_current_reservation)
     uint64_t max_frames;
     std::array<FrameRange, max_shared_ranges> shared;         // init_shared_frame(); constant after start
+    std::array<SharedAccess, max_shared_ranges> shared_access;
     uint32_t shared_count;
     bool region_kept;                   // the plan's persistent frames hold something: a build leaves them
     bool region_was_kept;               // the last build did

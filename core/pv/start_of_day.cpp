@@ -68,11 +68,12 @@ void begin_reset(Partition& partition)
 {
     PvMemory& memory = partition.memory;
     for (uint32_t i = 0; i < memory.shared_count; ++i) {
+        const uint64_t as_at_start = frame::state_of_shared(memory.shared_access[i]);
         for (uint64_t at = 0; at < memory.shared[i].count; ++at) {
-            // Its type never changes.
             std::atomic<uint64_t>& state = frame::entry_of(memory.shared[i].first + at).state;
-            const bool writable = frame::type_of(state.load(std::memory_order_relaxed)) == FrameType::writable;
-            state.store(writable ? frame::shared_state : frame::shared_read_only_state, std::memory_order_relaxed);
+            const uint64_t at_end = state.exchange(as_at_start, std::memory_order_relaxed);
+            // The core's own reference keeps the type, whatever a life did. One that got lost is the core's mistake.
+            ASSERT(frame::type_of(at_end) == frame::type_of(as_at_start) && frame::typed_count(at_end) != 0);
         }
     }
     memory.walk = {};

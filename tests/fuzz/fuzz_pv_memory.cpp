@@ -10,6 +10,11 @@
 #include "tests/unit/pv_memory/random_guest.hpp"
 #include "tests/unit/pv_memory/units.hpp"
 
+#include "core/pv/payload.cpp"
+#include "core/pv/start_info.cpp"
+#include "core/pv/start_of_day.cpp"
+#include "core/pv/start_tables.cpp"
+
 #include <cstddef>
 #include <cstdint>
 

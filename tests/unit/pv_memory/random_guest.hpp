@@ -7,6 +7,7 @@
 
 #include "core/pv/descriptors.hpp"
 #include "core/pv/grant_mapping.hpp"
+#include "core/pv/start_of_day.hpp"
 #include "core/pv/write_emulation.hpp"
 #include "partitions.hpp"
 #include "tlb_model.hpp"
@@ -29,7 +30,7 @@ public:
     // Empty, or what broke.
     std::string step()
     {
-        last_ = choose_(19);
+        last_ = choose_(20);
         switch (last_) {
         case 0:
         case 1:
@@ -75,6 +76,10 @@ public:
             break;
         case 17:
             flush_something();
+            break;
+        case 18:
+            if (choose_(8) == 0)
+                begin_another_life();
             break;
         default:
             rebuild();
@@ -416,6 +421,40 @@ private:
             left_ &= ~bit;
             two.a().memory.running_on |= bit;
             machine::load_table(two.vcpus[0][current_cpu].pv.kernel_table);
+        }
+    }
+
+    // As the life cycle does it: no CPU runs the partition, nobody holds anything of it. A walk, and what it
+    // left for a vCPU, may be anywhere.
+    void begin_another_life()
+    {
+        for (uint16_t cpu = 0; cpu < 2; ++cpu) {
+            current_cpu = cpu;
+            two.a().memory.running_on &= ~(uint64_t{1} << cpu);
+        }
+        for (Handle& handle : handles_) {
+            if (handle.used)
+                put(handle.access);
+            handle.used = false;
+        }
+        for (; !held_.empty(); held_.pop_back())
+            put({held_.back().frame, held_.back().writable, 0});
+        while (reset_memory(two.a()) == BuildStep::more) {
+        }
+        for (Vcpu& vcpu : two.vcpus[0]) {
+            vcpu.pv = {};
+            vcpu.pv.kernel_mode = true;
+        }
+        two.give_frames(two.a());
+        for (uint64_t pfn = 0; pfn < pool; ++pfn)
+            std::fill_n(words(two.fa(pfn)), 512, 0);
+        run_on_small_tree(two);
+        tlb_.granted.clear();
+        left_ = 0;
+        for (uint16_t cpu = 0; cpu < 2; ++cpu) {
+            current_cpu = cpu;
+            two.a().memory.running_on |= uint64_t{1} << cpu;
+            machine::load_table(two.vcpus[0][cpu].pv.kernel_table);
         }
     }
 

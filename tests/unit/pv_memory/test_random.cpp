@@ -6,6 +6,11 @@
 #include "random_guest.hpp"
 #include "units.hpp"
 
+#include "core/pv/payload.cpp"
+#include "core/pv/start_info.cpp"
+#include "core/pv/start_of_day.cpp"
+#include "core/pv/start_tables.cpp"
+
 #include <cstdlib>
 #include <random>
 

@@ -10,7 +10,10 @@
 #include "core/pv/start_tables.cpp"
 
 #include <lz4.h>
+#include <csignal>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace bulkhead;
 using namespace bulkhead::fake;
@@ -508,6 +511,26 @@ TEST(StartOfDay, FramesForDevicesAreWritableForEverInEachLife)
         UNSIGNED_LONGLONGS_EQUAL(0, words(two.fa(first))[7]);
         words(two.fa(first))[7] = 1;
     }
+}
+
+// It would be the core's mistake, and the next life must not begin on it.
+TEST(StartOfDay, ASharedFrameThatLostTheCoresReferenceEndsTheBox)
+{
+    std::atomic<uint64_t>& state = frame_table[two.a().shared_frame.raw()].state;
+    for (const uint64_t lost : {frame::given | frame::core_held | frame::type_bits(FrameType::l1),
+                                frame::given | frame::core_held | frame::type_bits(FrameType::writable)}) {
+        state = lost;
+        const pid_t child = fork();
+        if (child == 0) {
+            close(2);               // the panic's sentence
+            (void)reset();
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        CHECK_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+    state = frame::shared_state;
 }
 
 TEST(StartOfDay, AReadOnlySharedFrameStaysSoInTheNextLife)
