@@ -128,6 +128,10 @@ OWN_FRAME void do_set_xcr0(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     step(vcpu, frame, exit);
 }
 
+// The interval timer's counter. Where it always reads as ones, Linux looks at it 100,000 times before it
+// believes that there is no timer; where it reads as zero, twice.
+constexpr uint16_t interval_timer_counter = 0x42;
+
 // There is no device behind any port but the power switch of the ACPI tables: reads are all ones.
 OWN_FRAME void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
@@ -136,8 +140,9 @@ OWN_FRAME void do_port(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
         return;
     }
     if (!exit.write) {
-        const uint64_t ones = exit.bytes == 4 ? 0xFFFF'FFFF : (uint64_t{1} << (exit.bytes * 8)) - 1;
-        frame.rax = exit.bytes == 4 ? ones : frame.rax | ones;
+        const uint64_t all = exit.bytes == 4 ? ~uint64_t{0} : (uint64_t{1} << (exit.bytes * 8)) - 1;
+        const uint64_t value = exit.port == interval_timer_counter ? 0 : 0xFFFF'FFFF;
+        frame.rax = (frame.rax & ~all) | (value & all);
     } else if (exit.port == guest_power::sleep_port && (frame.rax & guest_power::sleep_enable) != 0) {
         shut_down(*vcpu.partition, SHUTDOWN_poweroff);
     } else if (exit.port == guest_power::reset_port && (frame.rax & 0xFF) == guest_power::reset_value) {
