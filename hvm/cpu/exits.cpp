@@ -31,7 +31,10 @@ constexpr uint64_t flag_resume = 0x10000;
 
 [[gnu::always_inline]] inline void go_past(Vcpu& vcpu, GuestFrame& frame, unsigned bytes)
 {
+    const uint64_t before = frame.rip;
     frame.rip += bytes;
+    if (before >> 32 != frame.rip >> 32 && !vendor().in_64_bit_code(vcpu)) [[unlikely]]
+        frame.rip = static_cast<uint32_t>(frame.rip);
     frame.rflags &= ~flag_resume;
     vendor().end_shadow(vcpu);
     if ((frame.rflags & flag_trap) != 0) {
@@ -171,6 +174,7 @@ OWN_FRAME void do_hypercall(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
 {
     const unsigned bytes = instruction_length(vcpu, frame, exit);
     frame.rip += bytes != 0 ? bytes : 3;
+    frame.rflags &= ~flag_resume;
     hardware_hypercall(vcpu, frame);
 }
 
@@ -268,6 +272,7 @@ void handle_exit(Vcpu& vcpu, GuestFrame& frame, const Exit& exit)
     case ExitReason::no_such_instruction:
         return inject_exception(vcpu, vector::invalid_opcode);
     case ExitReason::cache_control:
+    case ExitReason::carried_out:
         return step(vcpu, frame, exit);
     case ExitReason::task_priority:
         return do_task_priority(vcpu, frame, exit);

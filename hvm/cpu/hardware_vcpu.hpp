@@ -35,6 +35,7 @@ enum class ExitReason : uint8_t {
     task_priority,          // MOV to or from CR8: Exit::write, Exit::general_register
     triple_fault,
     task_switch,
+    carried_out,            // by the vendor's file: the guest goes on behind the instruction
     entry_failed,           // the CPU refused the state: Exit::detail says what it said
     unknown,
     count,

@@ -353,6 +353,14 @@ uint8_t deliverable_now(LocalApic& apic)
     return unless_held_off(apic, vector);
 }
 
+bool waits_for_task_priority(const LocalApic& apic)
+{
+    if ((apic.spurious & enabled) == 0)
+        return false;
+    const unsigned vector = highest_request(apic);
+    return vector >= 16 && (vector & 0xF0) > (highest(apic.in_service) & 0xF0) && (vector & 0xF0) <= (apic.task_priority & 0xF0);
+}
+
 void accept(LocalApic& apic, uint8_t vector)
 {
     apic.requests[vector / 32].fetch_and(~(1u << (vector % 32)), std::memory_order_acquire);

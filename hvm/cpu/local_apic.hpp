@@ -44,6 +44,12 @@ void request_interrupt(Vcpu& vcpu, uint8_t vector);
 [[nodiscard]] uint8_t deliverable_now(LocalApic& apic);
 // The same for anybody.
 [[nodiscard]] uint8_t deliverable(const LocalApic& apic);
+// An interrupt would be delivered if the task priority were lower.
+[[nodiscard]] bool waits_for_task_priority(const LocalApic& apic);
+[[nodiscard]] inline bool is_held_by_task_priority(const LocalApic& apic)
+{
+    return apic.task_priority != 0 && waits_for_task_priority(apic);
+}
 // Its delivery: from requested to in service.
 void accept(LocalApic& apic, uint8_t vector);
 // The timer's deadline in system time; `never` if it is not set.

@@ -98,7 +98,7 @@ void start_of_day(Partition& partition)
 constexpr std::array<const char*, static_cast<size_t>(ExitReason::count)> reasons{
     "dealt with at once", "interrupt of the box", "interrupt window", "CPUID", "HLT", "port", "RDMSR", "WRMSR",
     "hypercall", "XSETBV", "outside its memory", "exception", "refused instruction", "WBINVD or INVD", "CR8",
-    "triple fault", "task switch", "refused entry", "unknown"};
+    "triple fault", "task switch", "CR4", "refused entry", "unknown"};
 static_assert(reasons.back() != nullptr);
 
 const char* exit_name(size_t reason) { return reason < reasons.size() ? reasons[reason] : nullptr; }

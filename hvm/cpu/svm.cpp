@@ -3,8 +3,10 @@
 #include "core/boot_allocator.hpp"
 #include "core/panic.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/guest_registers.hpp"
 #include "hvm/cpu/plain_instruction.hpp"
 #include "hvm/cpu/svm_control.hpp"
+#include "hvm/cpu/svm_events.hpp"
 #include "machine/memory.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/cpuid.hpp"
@@ -23,9 +25,7 @@ namespace {
 using namespace svm;
 
 constexpr uint64_t efer_svme = 0x1000;
-constexpr uint64_t efer_lme = 0x100;
 constexpr uint64_t efer_lma = 0x400;
-constexpr uint64_t cr0_pg = uint64_t{1} << 31;
 constexpr uint64_t flags_interrupts = 0x200;
 constexpr uint64_t pat_after_reset = 0x0007'0406'0007'0406;
 constexpr uint32_t svm_leaf = 0x8000000A;
@@ -147,6 +147,7 @@ void reset(Vcpu& vcpu)
     block.interrupt_shadow = 0;
     block.injection = 0;
     block.intercepts_1 &= ~uint32_t{intercept_window};
+    reset_events(block);
     vcpu.hardware->flush.store(true, std::memory_order_relaxed);
 }
 
@@ -197,17 +198,19 @@ uint64_t encode(const Injection& next)
 }
 
 // What the exit interrupted is delivered again, unless it came from an INT instruction, which runs
-// again by itself.
+// again by itself. Those of INT3 and INTO say that they are exceptions.
 [[gnu::noinline]] void keep_interrupted(const Vmcb& block, Injection& next)
 {
+    constexpr uint8_t breakpoint = 3, overflow = 4;
     const uint64_t event = block.exit_interrupt;
     const uint64_t type = event >> event_type_shift & 7;
-    if (type == event_software)
+    const auto vector = static_cast<uint8_t>(event);
+    if (type == event_software || (type == event_exception && (vector == breakpoint || vector == overflow)))
         return;
     next.type = type == event_interrupt ? Injection::Type::interrupt
               : type == event_nmi       ? Injection::Type::nmi
                                         : Injection::Type::exception;
-    next.vector = static_cast<uint8_t>(event);
+    next.vector = vector;
     next.has_error_code = (event & event_error_valid) != 0;
     next.error_code = static_cast<uint32_t>(event >> 32);
 }
@@ -238,7 +241,27 @@ bool in_64_bit_code(const Vcpu& vcpu)
     return in_64_bit_code(vcpu) ? plain_instruction_length(vcpu, block.rip, reason) : 0;
 }
 
-Exit decode(const Vcpu& vcpu, const Vmcb& block)
+[[gnu::noinline]] Exit finish_control_write(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block, Exit exit)
+{
+    const ControlWrite write = control_write(vcpu, block, frame);
+    if (write.bytes == 0)
+        return exit;                    // other code is there by now: that runs
+    exit.general_register = write.general_register;
+    exit.write = true;
+    if (block.exit_code == exit_write_of_cr8) {
+        exit.reason = ExitReason::task_priority;
+        return exit;
+    }
+    const uint64_t value = general_register(frame, write.general_register);
+    if (write_cr4(vcpu, block, in_64_bit_code(vcpu) ? value : static_cast<uint32_t>(value)))
+        exit.reason = ExitReason::carried_out;
+    else
+        inject_exception(vcpu, vector::general_protection, 0);
+    return exit;
+}
+
+// ExitReason::nothing: there is nothing to do any more.
+Exit decode(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
 {
     Exit exit{};
     exit.detail = block.exit_code;
@@ -274,6 +297,12 @@ Exit decode(const Vcpu& vcpu, const Vmcb& block)
     case exit_invd:
         exit.reason = ExitReason::cache_control;
         return exit;
+    case exit_iret:
+        at_iret(block);
+        return exit;
+    case exit_write_of_cr4:
+    case exit_write_of_cr8:
+        return finish_control_write(vcpu, frame, block, exit);
     case exit_nested_fault:
         exit.reason = ExitReason::nested_fault;
         exit.address = block.exit_info_2;
@@ -307,6 +336,8 @@ Exit decode(const Vcpu& vcpu, const Vmcb& block)
     default:
         break;
     }
+    if (block.exit_code == exit_exception + vector::debug && was_own_step(block))
+        return exit;
     if (block.exit_code >= exit_exception && block.exit_code < exit_exception + 32) {
         exit.reason = ExitReason::exception;
         exit.vector = static_cast<uint8_t>(block.exit_code - exit_exception);
@@ -342,6 +373,7 @@ void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
     hardware.next.type = Injection::Type::none;
     block.injection = as_virtual ? 0 : encode(next);
     set_virtual_interrupt(block, hardware.window_wanted, as_virtual, next.vector);
+    before_entry(block, next, hardware.apic);
     return as_virtual;
 }
 
@@ -356,7 +388,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     block.injection = 0;
     bool as_virtual = false;
     if (hardware.next.type != Injection::Type::none || hardware.window_wanted ||
-        block.virtual_interrupt != virtual_masking)
+        block.virtual_interrupt != virtual_masking || hardware.apic.task_priority != 0 ||
+        block.own.nmi != NmiState::open)
         as_virtual = put_in(hardware, block);
     block.tlb_control = 0;
     // Acquire pairs with the release of who changed the nested tables.
@@ -366,13 +399,16 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     frame.rax = block.rax;
     frame.rip = block.rip;
     frame.rsp = block.rsp;
-    frame.rflags = block.rflags;
     frame.cs = block.cs.selector;
     frame.ss = block.ss.selector;
     hardware.interrupt_taken = !as_virtual || (block.virtual_interrupt & virtual_request) == 0;
     if ((block.exit_interrupt & event_valid) != 0) [[unlikely]]
         keep_interrupted(block, hardware.next);
-    return decode(vcpu, block);
+    if ((block.virtual_interrupt & virtual_priority) != hardware.apic.task_priority >> 4 ||
+        block.own.nmi != NmiState::open) [[unlikely]]
+        after_exit(block, hardware.next, hardware.apic);
+    frame.rflags = block.rflags;
+    return decode(vcpu, frame, block);
 }
 
 bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
@@ -380,8 +416,7 @@ bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
     return (frame.rflags & flags_interrupts) != 0 && (vmcb(vcpu).interrupt_shadow & 1) == 0;
 }
 
-// Whether the handler of the one before has ended is not known: nothing watches its IRET.
-bool can_take_nmi(Vcpu&) { return true; }
+bool can_take_nmi(Vcpu& vcpu) { return svm::can_take_nmi(vmcb(vcpu)); }
 bool delivers_apic() { return false; }
 
 GuestPaging paging(const Vcpu& vcpu)
@@ -432,14 +467,8 @@ void single_stepped(Vcpu& vcpu)
     vmcb(vcpu).dr6 |= single_step;
 }
 
-uint64_t read_efer(const Vcpu& vcpu) { return vmcb(vcpu).efer & ~efer_svme; }
-
-void write_efer(Vcpu& vcpu, uint64_t value)
-{
-    Vmcb& block = vmcb(vcpu);
-    const bool active = (value & efer_lme) != 0 && (block.cr0 & cr0_pg) != 0;
-    block.efer = (value & ~efer_lma) | efer_svme | (active ? efer_lma : 0);
-}
+uint64_t read_efer(const Vcpu& vcpu) { return svm::read_efer(vmcb(vcpu)); }
+void write_efer(Vcpu& vcpu, uint64_t value) { svm::write_efer(vmcb(vcpu), value); }
 
 bool read_switched_msr(const Vcpu& vcpu, uint32_t msr, uint64_t& value)
 {

@@ -16,6 +16,21 @@ struct Segment {
     uint64_t base;
 };
 
+enum class NmiState : uint8_t { open, blocked, after_instruction };
+
+// The core's own, in bytes that the CPU leaves to hypervisors. Source: appendix B, "Reserved for host usage".
+struct OwnState {
+    uint64_t rip, rsp;              // after_instruction: where that instruction is
+    NmiState nmi;
+    bool wanted;                    // an NMI waits for that
+    bool stepping;                  // so the guest has been entered with the trap flag,
+    bool guest_trap;                // which it had set itself,
+    bool flag_set;                  // or which is to go again if it has not come to that instruction
+    bool long_mode_enabled;         // EFER.LME as the guest has it
+    std::array<uint8_t, 10> unused;
+};
+static_assert(sizeof(OwnState) == 0x20);
+
 struct [[gnu::packed, gnu::aligned(4096)]] Vmcb {
     uint16_t intercept_cr_read, intercept_cr_write, intercept_dr_read, intercept_dr_write;
     uint32_t intercept_exceptions;
@@ -40,7 +55,8 @@ struct [[gnu::packed, gnu::aligned(4096)]] Vmcb {
     uint64_t next_rip;
     uint8_t fetched_bytes;
     std::array<uint8_t, 15> fetched_code;
-    std::array<uint8_t, 0x400 - 0xE0> reserved_4;
+    std::array<uint8_t, 0x3E0 - 0xE0> reserved_4;
+    OwnState own;
     Segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
     std::array<uint8_t, 0x2B> reserved_5;
     uint8_t cpl;
@@ -61,6 +77,7 @@ static_assert(sizeof(Vmcb) == 0x1000);
 static_assert(offsetof(Vmcb, pause_threshold) == 0x3C && offsetof(Vmcb, port_map) == 0x40);
 static_assert(offsetof(Vmcb, asid) == 0x58 && offsetof(Vmcb, exit_code) == 0x70);
 static_assert(offsetof(Vmcb, nested_control) == 0x90 && offsetof(Vmcb, injection) == 0xA8);
+static_assert(offsetof(Vmcb, own) == 0x3E0);
 static_assert(offsetof(Vmcb, clean) == 0xC0 && offsetof(Vmcb, next_rip) == 0xC8);
 static_assert(offsetof(Vmcb, es) == 0x400 && offsetof(Vmcb, cpl) == 0x4CB && offsetof(Vmcb, efer) == 0x4D0);
 static_assert(offsetof(Vmcb, cr4) == 0x548 && offsetof(Vmcb, rip) == 0x578 && offsetof(Vmcb, rsp) == 0x5D8);
@@ -74,6 +91,7 @@ enum Intercept1 : uint32_t {
     intercept_rdpmc = 1u << 15,
     intercept_cpuid = 1u << 18,
     intercept_rsm = 1u << 19,
+    intercept_iret = 1u << 20,
     intercept_invd = 1u << 22,
     intercept_halt = 1u << 24,
     intercept_invlpga = 1u << 26,
@@ -96,7 +114,12 @@ enum Intercept2 : uint32_t {
     intercept_xsetbv = 1u << 13,
 };
 
+// intercept_cr_write
+inline constexpr uint16_t write_of_cr4 = 1u << 4, write_of_cr8 = 1u << 8;
+
 enum ExitCode : uint64_t {
+    exit_write_of_cr4 = 0x14,
+    exit_write_of_cr8 = 0x18,
     exit_exception = 0x40,          // and 31 more
     exit_interrupt = 0x60,
     exit_nmi = 0x61,
@@ -105,6 +128,7 @@ enum ExitCode : uint64_t {
     exit_rdpmc = 0x6F,
     exit_cpuid = 0x72,
     exit_rsm = 0x73,
+    exit_iret = 0x74,
     exit_invd = 0x76,
     exit_halt = 0x78,
     exit_invlpga = 0x7A,
@@ -136,6 +160,7 @@ inline constexpr unsigned event_type_shift = 8;
 inline constexpr uint64_t event_interrupt = 0, event_nmi = 2, event_exception = 3, event_software = 4;
 
 // virtual_interrupt
+inline constexpr uint64_t virtual_priority = 0xF;
 inline constexpr uint64_t virtual_request = uint64_t{1} << 8;
 inline constexpr uint64_t virtual_highest_priority = uint64_t{0xF} << 16;
 inline constexpr uint64_t virtual_ignore_tpr = uint64_t{1} << 20;

@@ -67,7 +67,7 @@ inline bool is_intel()
     return b == 0x756E'6547;
 }
 
-// QEMU 7.2, where AMD-V is tested, lets pass what a CPU and Bochs refuse, and knows no INT1.
+// QEMU 7.2, where AMD-V is tested, lets pass what a CPU and Bochs refuse.
 inline bool is_strict() { return is_intel(); }
 
 // --- The hypervisor --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 _start:
     cld
     mov     $stack_end, %esp
+    mov     %ebx, start_info_address
     lgdt    gdt_pointer
     /* 2 MiB pages for the first GiB. */
     mov     $table_3 + 7, %eax
@@ -129,6 +130,8 @@ gdt_pointer:
     .long   gdt
 
     .bss
+    .globl  start_info_address
+start_info_address: .skip 4
     .balign 4096
     .globl  table_4, table_3, table_2
 table_4:    .skip 4096

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What AMD-V leaves to software between a guest and its events: when an NMI may come, the task priority that
+// the guest changes without leaving, and writes to CR4. Own CPU, the vCPU is loaded or is being reset.
+#pragma once
+
+#include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/svm_control.hpp"
+
+namespace bulkhead::svm {
+
+void reset_events(Vmcb& block);
+
+// Around an entry, unless there is no task priority, no NMI in the making, and nothing goes in that is `next`.
+void before_entry(Vmcb& block, const Injection& next, const LocalApic& apic);
+// An NMI whose delivery the exit has interrupted is in `next` again.
+void after_exit(Vmcb& block, const Injection& next, LocalApic& apic);
+// Of a debug exception: it was the core's own step, and the guest is not to know of it.
+[[nodiscard]] bool was_own_step(Vmcb& block);
+
+// False: not before the handler's IRET or the instruction after MOV SS; the guest leaves then.
+[[nodiscard]] bool can_take_nmi(Vmcb& block);
+// The IRET that leaves the guest is about to end an NMI handler.
+void at_iret(Vmcb& block);
+
+// MOV to a control register that has left the guest. No bytes: it is not there any more.
+struct ControlWrite {
+    unsigned bytes;
+    uint8_t general_register;
+};
+[[nodiscard]] ControlWrite control_write(const Vcpu& vcpu, const Vmcb& block, const GuestFrame& frame);
+// False: the guest may not have such a value.
+[[nodiscard]] bool write_cr4(Vcpu& vcpu, Vmcb& block, uint64_t value);
+
+// As the guest has it. LMA follows by itself.
+[[nodiscard]] uint64_t read_efer(const Vmcb& block);
+void write_efer(Vmcb& block, uint64_t value);
+
+}  // namespace bulkhead::svm
