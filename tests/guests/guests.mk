@@ -12,7 +12,7 @@ GUEST_ELFS    += $(PAIR_ELFS)
 FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 PV_GUESTS     := $(GUEST_ELFS)
-HARDWARE_GUESTS := $(B)/guests/hardware.elf $(B)/guests/modes.elf
+HARDWARE_GUESTS := $(addprefix $(B)/guests/,hardware.elf modes.elf fuzz_hardware.elf fuzz_hardware_bystander.elf)
 GUEST_ELFS    += $(HARDWARE_GUESTS)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(filter-out %/pair.cpp,$(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S)))
@@ -48,6 +48,11 @@ $(B)/guests/objects/%.cpp.o: tests/fuzz/guest/%.cpp tests/guests/guests.mk
 	$(call say,GUESTCXX,$<)
 	$(Q)$(CXX) $(GUEST_CXXFLAGS) $(DEPENDENCIES) -c $< -o $@
 
+$(B)/guests/objects/%.S.o: tests/fuzz/guest/%.S tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$<)
+	$(Q)$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ $(DEPENDENCIES) -c $< -o $@
+
 $(B)/guests/objects/%.S.o: tests/guests/%.S tests/guests/guests.mk
 	@mkdir -p $(@D)
 	$(call say,GUESTAS,$<)
@@ -76,6 +81,10 @@ HARDWARE_PARTS := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/fra
 $(B)/guests/objects/hardware/%.o: GUEST_FLAGS += -mcmodel=small
 $(B)/guests/hardware.elf: $(B)/guests/objects/hardware/main.cpp.o
 $(B)/guests/modes.elf: $(B)/guests/objects/hardware/modes.cpp.o $(B)/guests/objects/hardware/modes.S.o
+FUZZ_HARDWARE := $(patsubst %,$(B)/guests/objects/hardware_%.o,main.cpp code.cpp modes.S)
+$(FUZZ_HARDWARE) $(B)/guests/objects/hardware_bystander.cpp.o: GUEST_FLAGS += -mcmodel=small -Itests/fuzz/guest
+$(B)/guests/fuzz_hardware.elf: $(FUZZ_HARDWARE)
+$(B)/guests/fuzz_hardware_bystander.elf: $(B)/guests/objects/hardware_bystander.cpp.o
 $(HARDWARE_GUESTS): $(HARDWARE_PARTS) tests/guests/hardware/guest.lds
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/hardware/guest.lds -o $@ $(filter %.o,$^)

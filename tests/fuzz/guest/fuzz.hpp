@@ -5,10 +5,9 @@
 // lead to the kernel.
 #pragma once
 
+#include "choice.hpp"
 #include "framework/events.hpp"
 #include "framework/memory.hpp"
-
-#include <initializer_list>
 
 extern "C" {
 void* memcpy(void* to, const void* from, size_t bytes);
@@ -19,25 +18,6 @@ inline constexpr unsigned cpus_most = 2;
 inline constexpr unsigned arena_most = 96, argument_pages = 4, top_copies = 4;
 inline constexpr unsigned entries = 512, kernel_slot = 511;
 inline constexpr uint64_t kernel_cs = FLAT_KERNEL_CS & ~3u;      // as iret and frames name the kernel's mode
-
-// xorshift64*: the same numbers from the same seed.
-class Choice {
-public:
-    explicit constexpr Choice(uint64_t seed) : state_(seed | 1) {}
-    uint64_t next()
-    {
-        state_ ^= state_ >> 12;
-        state_ ^= state_ << 25;
-        state_ ^= state_ >> 27;
-        return state_ * 0x2545f4914f6cdd1d;
-    }
-    uint64_t below(uint64_t end) { return (next() >> 16) % end; }
-    bool one_in(unsigned times) { return below(times) == 0; }
-    uint64_t of(std::initializer_list<uint64_t> list) { return list.begin()[below(list.size())]; }
-
-private:
-    uint64_t state_;
-};
 
 struct alignas(4096) Cpu {
     char main_stack[32768];
