@@ -25,6 +25,14 @@ bool fake_wide(const Vcpu&) { return wide; }
 uint64_t fake_base(const Vcpu&) { return 0; }
 unsigned fake_bytes(const Vcpu&, const GuestFrame&) { return 0; }
 
+const VendorOperations fake_vendor = [] {
+    VendorOperations made{};
+    made.in_64_bit_code = fake_wide;
+    made.code_base = fake_base;
+    made.instruction_bytes = fake_bytes;
+    return made;
+}();
+
 constexpr uint64_t trap = 0x100, step_status = 0x4000;
 constexpr Injection none{}, nmi{Injection::Type::nmi, 2, false, 0};
 
@@ -32,17 +40,7 @@ constexpr Injection none{}, nmi{Injection::Type::nmi, 2, false, 0};
 
 namespace bulkhead {
 
-const VendorOperations& vendor()
-{
-    static const VendorOperations operations = [] {
-        VendorOperations made{};
-        made.in_64_bit_code = fake_wide;
-        made.code_base = fake_base;
-        made.instruction_bytes = fake_bytes;
-        return made;
-    }();
-    return operations;
-}
+constinit const VendorOperations* vendor_of_box = nullptr;
 
 unsigned fetch_code(const Vcpu&, uint64_t, uint8_t* to, unsigned bytes)
 {
@@ -75,6 +73,11 @@ TEST_GROUP(SvmEvents)
     bool leaves_at_iret() const { return (block->intercepts_1 & intercept_iret) != 0; }
     bool steps() const { return (block->rflags & trap) != 0; }
 
+    void end_by_step()
+    {
+        block->exit_code = exit_exception + vector::debug;
+        block->dr6 = step_status;
+    }
     void to_the_iret()
     {
         enter(nmi);
@@ -116,7 +119,7 @@ TEST(SvmEvents, an_nmi_that_waits_comes_behind_the_iret)
     CHECK_TRUE(steps());
     block->rip = 0x3000;
     block->rflags &= ~trap;
-    block->dr6 = step_status;
+    end_by_step();
     leave();
     CHECK_TRUE(was_own_step(*block));
     CHECK_EQUAL(0u, block->dr6);
@@ -140,7 +143,7 @@ TEST(SvmEvents, a_step_of_the_guests_own_stays_the_guests)
     (void)svm::can_take_nmi(*block);
     enter(none);
     block->rip = 0x3000;
-    block->dr6 = step_status;
+    end_by_step();
     leave();
     CHECK_FALSE(was_own_step(*block));
     CHECK_EQUAL(step_status, block->dr6);
@@ -149,8 +152,19 @@ TEST(SvmEvents, a_step_of_the_guests_own_stays_the_guests)
 TEST(SvmEvents, a_step_that_was_not_asked_for_is_the_guests)
 {
     enter(none);
-    block->dr6 = step_status;
+    end_by_step();
     leave();
+    CHECK_FALSE(was_own_step(*block));
+}
+
+TEST(SvmEvents, a_step_ends_with_the_exit_that_it_did_not_cause)
+{
+    to_the_iret();
+    (void)svm::can_take_nmi(*block);
+    enter(none);
+    block->rip = 0x3000;
+    leave();
+    end_by_step();
     CHECK_FALSE(was_own_step(*block));
 }
 
@@ -208,6 +222,7 @@ TEST_GROUP(SvmControlWrite)
     void setup() override
     {
         block.reset(new Vmcb{});
+        vendor_of_box = &fake_vendor;
         wide = true;
     }
     ControlWrite decode(std::vector<uint8_t> bytes)
