@@ -272,6 +272,12 @@ long run(Vcpu& vcpu, uint64_t number, HypercallArguments& arguments)
     return result < 0 ? note_failure(vcpu, index, arguments, result) : result;
 }
 
+// Its entries lie on the stack: a frame of its own.
+[[gnu::noinline]] long run_list(Vcpu& vcpu, HypercallArguments& arguments)
+{
+    return multicall::carry_out(vcpu, arguments, run);
+}
+
 }  // namespace
 
 // Out of 64-bit kernel code only; RIP is past the instruction.
@@ -283,7 +289,7 @@ void hardware_hypercall(Vcpu& vcpu, GuestFrame& frame)
         return;
     }
     HypercallArguments& arguments = frame.arguments();
-    const long result = frame.rax == __HYPERVISOR_multicall ? multicall::carry_out(vcpu, arguments, run)
+    const long result = frame.rax == __HYPERVISOR_multicall ? run_list(vcpu, arguments)
                                                            : run(vcpu, frame.rax, arguments);
     if (result == hypercall_continue)
         frame.rip -= hypercall_bytes;

@@ -110,7 +110,8 @@ void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
             continue;
         }
         handle_exit(vcpu, frame, exit);
-        forget_mappings(hardware.window);
+        if (hardware.window.shown_used != 0)
+            forget_mappings(hardware.window);
     }
 }
 
