@@ -2,12 +2,11 @@
 """How large things are: the image without guests' kernels, what of the box's memory no partition
 has, and the lines of code in ring 0."""
 
-import glob
 import os
 import re
 import subprocess
 
-from plans import REPOSITORY
+from code_lines import report_lines
 
 IMAGE_AT_MOST = 768 << 10
 RING0_LINES_AT_MOST = 15_000
@@ -15,29 +14,6 @@ HELLO_AT_MOST = 48 << 10
 SWITCH_AT_MOST = 288 << 10
 STORE_AT_MOST = 64 << 10
 BOX_BYTES = 512 << 20
-
-
-def code_lines(text):
-    """Lines with something other than blanks and comments. Strings never hold comment marks here
-    that would make a line vanish: what precedes them is code."""
-    text = re.sub(r"/\*.*?\*/", lambda match: "\n" * match.group(0).count("\n"), text, flags=re.S)
-    return sum(1 for line in text.splitlines() if re.sub(r"//.*", "", line).strip())
-
-
-def ring0_files():
-    for folder, pattern in (("boot", "*"), ("core", "**/*"), ("platform/x86", "**/*"), ("hvm/cpu", "**/*")):
-        for path in glob.glob(os.path.join(REPOSITORY, folder, pattern), recursive=True):
-            # The C library's headers are settings of newlib and GCC, not code.
-            if re.search(r"\.(cpp|hpp|c|S|lds)$", path) and "/libc/include/" not in path:
-                yield path
-
-
-def ring0_lines():
-    total = 0
-    for path in ring0_files():
-        with open(path, encoding="utf-8") as file:
-            total += code_lines(file.read())
-    return total
 
 
 def image_bytes(folder):
@@ -78,4 +54,4 @@ def report_sizes(report, runs):
                SWITCH_AT_MOST)
     services = sum(os.path.getsize(os.path.join(programs, f"{name}.elf")) for name in ("store", "switch"))
     report.row("image and both services, bytes", image_bytes(folder) + services, IMAGE_AT_MOST)
-    report.row("ring 0, lines of code", ring0_lines(), RING0_LINES_AT_MOST)
+    report_lines(report, RING0_LINES_AT_MOST)
