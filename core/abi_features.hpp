@@ -11,17 +11,14 @@ extern "C" {
 
 namespace bulkhead {
 
-// Every bit is a promise that the code named beside it keeps.
+// Every bit is a promise that the code named beside it keeps. Writable page tables are not among them, as
+// with Xen's PV: the guest protects its tables, and plain stores are emulated (core/pv/write_emulation.hpp).
 inline constexpr uint32_t pv_features =
     (1u << XENFEAT_pae_pgdir_above_4gb) |          // tables may lie anywhere: core/pv/ asks for no less
     (1u << XENFEAT_mmu_pt_update_preserve_ad) |    // MMU_PT_UPDATE_PRESERVE_AD: core/pv/mmu_update.cpp
     (1u << XENFEAT_highmem_assist) |               // MMUEXT_CLEAR_PAGE, _COPY_PAGE: core/pv/mmuext_op.cpp
     (1u << XENFEAT_gnttab_map_avail_bits) |        // GNTMAP_guest_avail0: core/grant_map.cpp
     (1u << XENFEAT_direct_mapped);                 // a PV partition's gfn is the mfn
-
-// A kernel may insist on these. Writable page tables are not reported, as Xen does not for PV: the
-// guest protects its tables, and plain stores to them are emulated (core/pv/write_emulation.hpp).
-inline constexpr uint32_t pv_features_acceptable = pv_features | (1u << XENFEAT_writable_page_tables);
 
 // Those of hardware partitions: their page tables are their own, their memory is translated, events
 // come by a vector, and the clock of vcpu_info may be used.

@@ -35,17 +35,6 @@ void send_virq(Vcpu& vcpu, unsigned virq)
         raise_event(partition, port, partition.vcpus[load_channel(partition.events, port).vcpu]);
 }
 
-void set_pending(Partition& partition, Port port)
-{
-    EventTable& table = partition.events;
-    if (port.raw() >= table.count)
-        return;
-    const LockGuard guard(table.lock);
-    const EventChannel channel = load_channel(table, port.raw());
-    if (channel.state != PortState::closed)
-        raise_event(partition, port.raw(), partition.vcpus[channel.vcpu]);
-}
-
 // --- Core ports -------------------------------------------------------------------------------------
 
 namespace {

@@ -51,9 +51,6 @@ void init_events(std::span<Partition> partitions);
 // Delivers a virtual interrupt to a vCPU, if it is bound; a global one (VIRQ_DOM_EXC and others that
 // are not per-vCPU) by way of vCPU 0. Any CPU; takes the events lock.
 void send_virq(Vcpu& vcpu, unsigned virq);
-// Sets a port pending for the vCPU that it is bound to; nothing if it is closed. Any CPU; takes the
-// events lock.
-void set_pending(Partition& partition, Port port);
 
 // Opens a port of the partition whose other end is the core; 0: any port. XEN_EBUSY: it is in use;
 // XEN_EINVAL: no such port; XEN_ENOSPC: no port, or too many different handlers.

@@ -96,6 +96,7 @@ void open_devices(Partition& partition)
     for (AssignedDevice& device : all_devices()) {
         if (device.owner != &partition || device.function == nullptr)
             continue;
+        forget_device_interrupts(device);
         const LockGuard guard(assigned_lock);
         device.open = true;
         device.reset_tried = false;

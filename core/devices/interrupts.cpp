@@ -267,7 +267,7 @@ void forget_device_interrupts(const AssignedDevice& device)
 {
     const LockGuard guard(assigned_lock);
     for (uint32_t number = 0; number < used; ++number) {
-        if (interrupts[number].device == &device && interrupts[number].port.load(std::memory_order_relaxed) == 0)
+        if (interrupts[number].device == &device)
             interrupts[number].mapped = false;
     }
 }

@@ -31,7 +31,7 @@ Result<> bind_device_interrupt(Partition& owner, uint32_t number, uint32_t port,
 void move_device_interrupt(Partition& owner, uint32_t number, CpuNumber cpu);
 void unbind_device_interrupt(Partition& owner, uint32_t number);
 
-// A life has ended and its ports are closed: nothing is mapped any more.
+// A life begins, its ports are closed: nothing is mapped.
 void forget_device_interrupts(const AssignedDevice& device);
 
 // It came, on this CPU. Before the end of interrupt is signalled.

@@ -19,8 +19,6 @@ constexpr uint32_t IA32_BIOS_SIGN_ID = 0x8B;
 
 }  // namespace
 
-uint64_t read_cr0() { return x86::read_cr0(); }
-
 void set_time_stamp_disable(bool on)
 {
     const uint64_t old_cr4 = x86::read_cr4();

@@ -123,7 +123,6 @@ bool local_apic_reaches(uint32_t id) { return x2 || id < 0xFF; }
 void end_of_interrupt() { write(apic_eoi, 0); }
 
 void send_interrupt(uint32_t id, uint8_t vector) { send(id, vector | level_assert); }
-void send_nmi(uint32_t id) { send(id, delivery_nmi | level_assert); }
 void send_nmi_to_others() { send(0, delivery_nmi | level_assert | to_all_others); }
 void send_init(uint32_t id) { send(id, delivery_init | level_assert); }
 void send_startup(uint32_t id, uint8_t page) { send(id, delivery_startup | level_assert | page); }

@@ -18,7 +18,6 @@ void enable_local_apic();
 
 void end_of_interrupt();
 void send_interrupt(uint32_t apic_id, uint8_t vector);
-void send_nmi(uint32_t apic_id);
 void send_nmi_to_others();
 void send_init(uint32_t apic_id);
 void send_startup(uint32_t apic_id, uint8_t page);

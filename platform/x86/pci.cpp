@@ -104,6 +104,5 @@ void init_pci()
 
 std::span<const PciFunction> pci_functions() { return std::span<const PciFunction>(functions).first(function_count); }
 bool pci_truncated() { return functions_truncated; }
-bool pci_has_extended_space() { return ecam.window != nullptr; }
 
 }  // namespace bulkhead

@@ -279,7 +279,7 @@ private:
             send_virq(vcpu, input_.number(26));
             break;
         case 1:
-            set_pending(partition, Port(input_.number(12)));
+            send_virq(partition.vcpus[0], input_.number(12));
             break;
         case 2:
             (void)bind_core_port(partition, Port(input_.number(12)), core_port_handler);

@@ -10,8 +10,6 @@ namespace bulkhead::machine {
 // loaded now. Source: Intel SDM vol 2, "LAR - Load Access Rights Byte".
 [[nodiscard]] inline bool is_64bit_code(uint16_t selector);
 
-// CR0 as the CPU has it.
-[[nodiscard]] uint64_t read_cr0();
 // CR4.TSD: RDTSC and RDTSCP trap in ring 3.
 void set_time_stamp_disable(bool on);
 // What RDTSCP and RDPID return. Does nothing on a CPU that has neither.

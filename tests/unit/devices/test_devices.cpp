@@ -231,6 +231,15 @@ TEST(Devices, a_closed_port_hears_nothing_and_its_vector_is_masked)
     LONGS_EQUAL(-XEN_EINVAL, call(EVTCHNOP_bind_pirq, again));
 }
 
+TEST(Devices, what_a_former_life_mapped_is_not_mapped_in_the_next_one)
+{
+    evtchn_bind_pirq request{map(0, InterruptKind::msix, 0), 0, 0};
+    open_devices(partition(0));
+    LONGS_EQUAL(-XEN_EINVAL, call(EVTCHNOP_bind_pirq, request));
+    request.pirq = map(0, InterruptKind::msix, 0);
+    LONGS_EQUAL(0, call(EVTCHNOP_bind_pirq, request));
+}
+
 TEST(Devices, interrupts_are_bound_once_and_by_their_owner)
 {
     const uint32_t number = map(0, InterruptKind::msix, 0);

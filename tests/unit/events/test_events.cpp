@@ -56,24 +56,6 @@ TEST(Events, a_virtual_interrupt_that_is_not_bound_or_does_not_exist_is_dropped)
     LONGS_EQUAL(0, info(0, 1).evtchn_upcall_pending);
 }
 
-TEST(Events, set_pending_reaches_the_vcpu_of_any_open_port)
-{
-    const uint32_t port = unbound_for(2);
-    LONGS_EQUAL(0, notify(port, 2));
-    set_pending(partition(0), Port(port));
-    CHECK(is_told(0, 2, port));
-}
-
-TEST(Events, set_pending_drops_closed_ports_and_numbers_beyond_the_table)
-{
-    set_pending(partition(0), Port(7));
-    set_pending(partition(0), Port(0));
-    set_pending(partition(0), Port(4096));
-    set_pending(partition(0), Port(~0u));
-    CHECK(!is_pending(0, 7));
-    LONGS_EQUAL(0, info(0).evtchn_upcall_pending);
-}
-
 // --- Core ports --------------------------------------------------------------------------------------------
 
 TEST(Events, a_core_port_has_the_wanted_number_and_looks_connected_to_domain_0)
@@ -187,7 +169,6 @@ TEST(Events, a_partition_that_was_left_out_has_nothing_to_end)
     init_events(other.partitions);
     LONGS_EQUAL(0, other[0].events.count);
     CHECK(reset_events(other[0]));
-    set_pending(other[0], Port(1));
     notify_core_port(other[0], Port(1));
     CHECK(event_port_info(other[0], Port(1)).state == PortState::closed);
 }

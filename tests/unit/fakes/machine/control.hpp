@@ -20,7 +20,6 @@ namespace bulkhead::machine {
 {
     return fake::selectors_of_64bit_code.contains(selector);
 }
-[[nodiscard]] inline uint64_t read_cr0() { return 0x8005'0033; }
 inline void set_time_stamp_disable(bool on) { fake::time_stamp_disable = on; }
 inline void write_tsc_aux(uint64_t value) { fake::tsc_aux = value; }
 [[nodiscard]] inline uint64_t microcode_revision() { return fake::revision_of_microcode; }
