@@ -2,20 +2,10 @@
 // From the boot sector in real mode to C++ in 64-bit mode, and from there back for single calls of
 // the BIOS. The first 4 GiB are mapped at their own addresses. Below 64 KiB, so that CS is 0.
 #include "boot/loader/bios/places.hpp"
+#include "boot/loader/long_mode_macros.hpp"
 
-#define SELECTOR_CODE64 0x08
-#define SELECTOR_DATA   0x10
-#define SELECTOR_CODE32 0x18
 #define SELECTOR_CODE16 0x20
 #define SELECTOR_DATA16 0x28
-
-#define PTE_PRESENT_WRITABLE 0x3
-#define PTE_LARGE            0x83
-#define CR0_PE      0x1
-#define CR0_PG      0x80000000
-#define CR4_PAE     0x20
-#define IA32_EFER   0xc0000080
-#define EFER_LME    0x100
 
     .section .low, "awx", @progbits
     .code16
@@ -76,37 +66,7 @@ protected:
     mov %eax, %ds
     mov %eax, %es
     mov %eax, %ss
-    mov $BIOS_PAGE_TABLES, %edi
-    xor %eax, %eax
-    mov $2 * 1024, %ecx
-    rep stosl
-    movl $BIOS_PAGE_TABLES + 0x1000 + PTE_PRESENT_WRITABLE, BIOS_PAGE_TABLES
-    mov $BIOS_PAGE_TABLES + 0x1000, %edi
-    mov $BIOS_PAGE_TABLES + 0x2000 + PTE_PRESENT_WRITABLE, %eax
-    mov $4, %ecx
-1:  mov %eax, (%edi)
-    add $8, %edi
-    add $0x1000, %eax
-    loop 1b
-    mov $BIOS_PAGE_TABLES + 0x2000, %edi
-    mov $PTE_LARGE, %eax
-2:  mov %eax, (%edi)
-    movl $0, 4(%edi)
-    add $8, %edi
-    add $0x200000, %eax
-    jnc 2b
-    mov $CR4_PAE, %eax
-    mov %eax, %cr4
-    mov $BIOS_PAGE_TABLES, %eax
-    mov %eax, %cr3
-    mov $IA32_EFER, %ecx
-    mov $EFER_LME, %eax
-    xor %edx, %edx
-    wrmsr
-    mov %cr0, %eax
-    or $CR0_PG, %eax
-    mov %eax, %cr0
-    ljmp $SELECTOR_CODE64, $long_mode
+    go_to_long_mode BIOS_PAGE_TABLES, long_mode
 
     .code64
 long_mode:
