@@ -9,7 +9,6 @@
 #include "core/frames.hpp"
 #include "core/pv/grant_mapping.hpp"
 #include "core/shared_memory.hpp"
-#include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
 
 namespace bulkhead {
@@ -127,24 +126,11 @@ long map_grants(Vcpu& vcpu, HypercallArguments& arguments)
     // Their maps of memory are static: hardware partitions are clients, not back ends.
     if (self.hardware != nullptr)
         return negative(XEN_EOPNOTSUPP);
-    RecordBatch<gnttab_map_grant_ref_t, maps_at_once> batch;
-    WorkBudget budget;
-    while (arguments.value[2] != 0) {
-        if (budget.is_spent())
-            return hypercall_continue;
-        if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2])))
-            return negative(XEN_EFAULT);
-        {
-            const LockGuard guard(self.memory.lock);
-            for (gnttab_map_grant_ref_t& record : batch)
-                record.status = map_record(vcpu, record);
-        }
-        budget.spend(static_cast<int32_t>(batch.count()) * cost_of_a_map);
-        if (!batch.write_back())
-            return negative(XEN_EFAULT);
-        advance_list<gnttab_map_grant_ref_t>(arguments, batch.count());
-    }
-    return 0;
+    return work_through<gnttab_map_grant_ref_t, maps_at_once>(arguments, 0, cost_of_a_map, [&](auto& batch) {
+        const LockGuard guard(self.memory.lock);
+        for (gnttab_map_grant_ref_t& record : batch)
+            record.status = map_record(vcpu, record);
+    });
 }
 
 }  // namespace bulkhead

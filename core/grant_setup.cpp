@@ -4,7 +4,6 @@
 #include "core/grant_operations.hpp"
 #include "core/grant_own_table.hpp"
 #include "core/grant_pin.hpp"
-#include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
 
 namespace bulkhead {
@@ -119,21 +118,10 @@ long query_grant_size(Vcpu& vcpu, HypercallArguments& arguments)
 long swap_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
     GrantTable& table = vcpu.partition->grants;
-    RecordBatch<gnttab_swap_grant_ref_t, swaps_at_once> batch;
-    WorkBudget budget;
-    while (arguments.value[2] != 0) {
-        if (budget.is_spent())
-            return hypercall_continue;
-        if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2])))
-            return negative(XEN_EFAULT);
+    return work_through<gnttab_swap_grant_ref_t, swaps_at_once>(arguments, 0, cost_of_a_swap, [&](auto& batch) {
         for (gnttab_swap_grant_ref_t& record : batch)
             record.status = swap(table, record.ref_a, record.ref_b);
-        budget.spend(static_cast<int32_t>(batch.count()) * cost_of_a_swap);
-        if (!batch.write_back())
-            return negative(XEN_EFAULT);
-        advance_list<gnttab_swap_grant_ref_t>(arguments, batch.count());
-    }
-    return 0;
+    });
 }
 
 }  // namespace bulkhead

@@ -4,7 +4,6 @@
 #include "core/grant_mappings.hpp"
 #include "core/grant_operations.hpp"
 #include "core/pv/grant_mapping.hpp"
-#include "core/pv/work_budget.hpp"
 #include "core/record_batch.hpp"
 
 #include <array>
@@ -81,13 +80,7 @@ template <class Record>
 long unmap_list(Vcpu& vcpu, HypercallArguments& arguments)
 {
     Partition& self = *vcpu.partition;
-    RecordBatch<Record, unmaps_at_once> batch;
-    WorkBudget budget;
-    while (arguments.value[2] != 0) {
-        if (budget.is_spent())
-            return hypercall_continue;
-        if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2])))
-            return negative(XEN_EFAULT);
+    return work_through<Record, unmaps_at_once>(arguments, cost_of_a_flush, cost_of_an_unmap, [&](auto& batch) {
         Ending ending;
         {
             const LockGuard guard(self.memory.lock);
@@ -95,12 +88,7 @@ long unmap_list(Vcpu& vcpu, HypercallArguments& arguments)
                 record.status = begin_unmap(vcpu, record, ending);
         }
         finish_unmap(self, ending);
-        budget.spend(cost_of_a_flush + static_cast<int32_t>(batch.count()) * cost_of_an_unmap);
-        if (!batch.write_back())
-            return negative(XEN_EFAULT);
-        advance_list<Record>(arguments, batch.count());
-    }
-    return 0;
+    });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "core/domain_argument.hpp"
 #include "core/frame_references.hpp"
 #include "core/hypercall.hpp"
+#include "core/memory_map_reply.hpp"
 #include "core/memory_reservation.hpp"
 #include "core/partition.hpp"
 #include "machine/memory.hpp"
@@ -18,14 +19,6 @@ namespace bulkhead {
 
 namespace {
 
-// Source: ACPI Specification, "INT 15H, E820H", as the ABI's memory map has it.
-struct [[gnu::packed]] E820Entry {
-    uint64_t address;
-    uint64_t size_bytes;
-    uint32_t type;
-};
-static_assert(sizeof(E820Entry) == 20);
-
 Result<> check_domain_argument(const Partition& partition, GuestVirtual argument)
 {
     domid_t domain;
@@ -35,18 +28,10 @@ Result<> check_domain_argument(const Partition& partition, GuestVirtual argument
 }
 
 // One range of RAM: a partition has no devices in its pseudo-physical space.
-Result<> write_memory_map(const Partition& partition, GuestVirtual argument)
+Result<> write_own_memory_map(const Partition& partition, GuestVirtual argument)
 {
-    constexpr uint32_t ram = 1;
-    xen_memory_map_t map;
-    if (!machine::read_guest(map, argument))
-        return fail(XEN_EFAULT);
-    map.nr_entries = std::min(map.nr_entries, 1u);
-    const E820Entry entry{0, partition.memory.max_frames << page_shift, ram};
-    const GuestVirtual buffer(reinterpret_cast<uint64_t>(map.buffer.p));
-    if ((map.nr_entries != 0 && !machine::write_guest(buffer, entry)) || !machine::write_guest(argument, map))
-        return fail(XEN_EFAULT);
-    return {};
+    const E820Entry all[] = {ram_entry(0, partition.memory.max_frames)};
+    return write_memory_map(argument, all);
 }
 
 Result<> write_machphys_mapping(GuestVirtual argument)
@@ -102,7 +87,7 @@ long do_memory_op(Vcpu& vcpu, HypercallArguments& arguments)
     case XENMEM_maximum_gpfn:
         return to_return_value(query(partition, operation, argument));
     case XENMEM_memory_map:
-        return to_return_value(write_memory_map(partition, argument));
+        return to_return_value(write_own_memory_map(partition, argument));
     case XENMEM_machphys_mapping:
         return to_return_value(write_machphys_mapping(argument));
     // For domains whose physical addresses the hypervisor translates.

@@ -3,7 +3,8 @@
 // written back with their answers in another.
 #pragma once
 
-#include "core/guest_frame.hpp"
+#include "core/hypercall.hpp"
+#include "core/pv/work_budget.hpp"
 #include "core/types.hpp"
 #include "machine/memory.hpp"
 
@@ -48,6 +49,27 @@ void advance_list(HypercallArguments& arguments, uint32_t done)
 {
     arguments.value[1] += uint64_t{done} * sizeof(Record);
     arguments.value[2] -= done;
+}
+
+// Works through such a list by `work`, batch by batch, as far as a share of work allows. Costs in about
+// instructions, of a batch and of each record.
+template <class Record, uint32_t most, class Work>
+long work_through(HypercallArguments& arguments, int32_t cost_of_batch, int32_t cost_of_record, Work work)
+{
+    RecordBatch<Record, most> batch;
+    WorkBudget budget;
+    while (arguments.value[2] != 0) {
+        if (budget.is_spent())
+            return hypercall_continue;
+        if (!batch.read(GuestVirtual(arguments.value[1]), static_cast<uint32_t>(arguments.value[2])))
+            return negative(XEN_EFAULT);
+        work(batch);
+        budget.spend(cost_of_batch + static_cast<int32_t>(batch.count()) * cost_of_record);
+        if (!batch.write_back())
+            return negative(XEN_EFAULT);
+        advance_list<Record>(arguments, batch.count());
+    }
+    return 0;
 }
 
 }  // namespace bulkhead

@@ -59,10 +59,13 @@ struct Command {
 
 // The partition that a word names, by name, beginning or number; null after a sentence.
 [[nodiscard]] Partition* find_named_partition(std::string_view command, std::string_view word, TextOut& out);
-// For `events [NAME]` and its kin: sets run.partition if there is a name. False after a sentence.
-[[nodiscard]] bool choose_partitions(CommandRun& run, const Words& words, TextOut& out);
-// Steps through the partitions that choose_partitions() chose: null when there are no more.
+// For `events [NAME]` and its kin: the step is done for the named partition, or for one after the other;
+// a sentence if there is none of that name.
+void start_for_partitions(CommandRun& run, const Words& words, TextOut& out, CommandStep step);
+// Whose turn it is; null when there are no more.
 [[nodiscard]] Partition* chosen_partition(const CommandRun& run);
+// From there to the next, with nothing of it shown yet. False: there are no more.
+[[nodiscard]] bool next_partition(CommandRun& run);
 
 void start_help(CommandRun&, const Words&, TextOut&);         // help_command.cpp
 void start_attach(CommandRun&, const Words&, TextOut&);       // console_commands.cpp

@@ -87,13 +87,13 @@ Partition* find_named_partition(std::string_view command, std::string_view word,
     return nullptr;
 }
 
-bool choose_partitions(CommandRun& run, const Words& words, TextOut& out)
+void start_for_partitions(CommandRun& run, const Words& words, TextOut& out, CommandStep step)
 {
     run.one_partition = words.count > 1;
-    if (!run.one_partition)
-        return true;
-    run.partition = find_named_partition(words[0], words[1], out);
-    return run.partition != nullptr;
+    if (run.one_partition)
+        run.partition = find_named_partition(words[0], words[1], out);
+    if (!run.one_partition || run.partition != nullptr)
+        run.step = step;
 }
 
 Partition* chosen_partition(const CommandRun& run)
@@ -101,6 +101,14 @@ Partition* chosen_partition(const CommandRun& run)
     if (run.one_partition)
         return run.item == 0 ? run.partition : nullptr;
     return run.item < all_partitions().size() ? &all_partitions()[run.item] : nullptr;
+}
+
+bool next_partition(CommandRun& run)
+{
+    run.inner = 0;
+    run.shown = 0;
+    ++run.item;
+    return chosen_partition(run) != nullptr;
 }
 
 }  // namespace bulkhead

@@ -48,16 +48,6 @@ void put_peer(const PortInfo& info, TextOut& out)
     }
 }
 
-bool next_partition(CommandRun& run, TextOut& out)
-{
-    if (run.shown == 0)
-        out.put("  no open port\n");
-    run.inner = 0;
-    run.shown = 0;
-    ++run.item;
-    return chosen_partition(run) != nullptr;
-}
-
 bool step_events(CommandRun& run, TextOut& out)
 {
     const Partition* partition = chosen_partition(run);
@@ -80,15 +70,16 @@ bool step_events(CommandRun& run, TextOut& out)
     }
     if (run.inner < partition->events.count)
         return true;
-    return next_partition(run, out);
+    if (run.shown == 0)
+        out.put("  no open port\n");
+    return next_partition(run);
 }
 
 }  // namespace
 
 void start_events(CommandRun& run, const Words& words, TextOut& out)
 {
-    if (choose_partitions(run, words, out))
-        run.step = step_events;
+    start_for_partitions(run, words, out, step_events);
 }
 
 }  // namespace bulkhead

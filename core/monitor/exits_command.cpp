@@ -72,18 +72,14 @@ bool step_exits(CommandRun& run, TextOut& out)
     }
     if (more)
         return true;
-    run.inner = 0;
-    run.shown = 0;
-    ++run.item;
-    return chosen_partition(run) != nullptr;
+    return next_partition(run);
 }
 
 }  // namespace
 
 void start_exits(CommandRun& run, const Words& words, TextOut& out)
 {
-    if (choose_partitions(run, words, out))
-        run.step = step_exits;
+    start_for_partitions(run, words, out, step_exits);
 }
 
 }  // namespace bulkhead

@@ -63,18 +63,14 @@ bool step_grants(CommandRun& run, TextOut& out)
     }
     if (run.inner < count)
         return true;
-    run.inner = 0;
-    run.shown = 0;
-    ++run.item;
-    return chosen_partition(run) != nullptr;
+    return next_partition(run);
 }
 
 }  // namespace
 
 void start_grants(CommandRun& run, const Words& words, TextOut& out)
 {
-    if (choose_partitions(run, words, out))
-        run.step = step_grants;
+    start_for_partitions(run, words, out, step_grants);
 }
 
 }  // namespace bulkhead

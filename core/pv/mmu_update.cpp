@@ -9,8 +9,6 @@ namespace bulkhead {
 
 namespace {
 
-using UpdateList = RequestList<mmu_update_t, 32>;
-
 // A page-table update of a page that is none: an ordinary store.
 Result<> write_plainly(const Partition& partition, HostPhysical address, uint64_t value)
 {
@@ -91,22 +89,9 @@ long do_mmu_update(Vcpu& vcpu, HypercallArguments& arguments)
     const auto domains = static_cast<uint32_t>(arguments.value[3]);
     if (const Errno error = check_domains(partition, domains); error != frame::ok)
         return negative(error);
-    UpdateList list(arguments);
-    WorkBudget budget;
-    const LockGuard guard(partition.memory.lock);
-    for (;;) {
-        if (budget.is_spent() || !finish_walk(partition, budget))
-            return list.go_on_later(arguments);
-        if (list.is_empty())
-            return list.finish(0);
-        const mmu_update_t* request = list.next();
-        if (request == nullptr)
-            return list.finish(negative(XEN_EFAULT));
-        const Errno error = apply_update(vcpu, *request, budget);
-        if (error != frame::ok) [[unlikely]]
-            return error == XEN_ERESTART ? list.go_on_later(arguments) : list.finish(negative(error));
-        list.done_with_it();
-    }
+    return carry_out<RequestList<mmu_update_t, 32>>(
+        partition, arguments,
+        [&](const mmu_update_t& request, WorkBudget& budget) { return apply_update(vcpu, request, budget); });
 }
 
 }  // namespace bulkhead

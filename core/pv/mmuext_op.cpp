@@ -12,8 +12,6 @@ namespace bulkhead {
 
 namespace {
 
-using OperationList = RequestList<mmuext_op_t, 8>;
-
 constexpr int32_t cost_of_page = 1000;
 
 Result<> pin(Vcpu& vcpu, Mfn table, FrameType type, WorkBudget& budget)
@@ -220,23 +218,11 @@ long do_mmuext_op(Vcpu& vcpu, HypercallArguments& arguments)
     const auto domain = static_cast<uint16_t>(arguments.value[3]);
     if (const Errno error = check_foreign_domain(partition, domain); error != frame::ok)
         return negative(error);
-    OperationList list(arguments);
-    WorkBudget budget;
-    const LockGuard guard(partition.memory.lock);
-    for (;;) {
-        if (budget.is_spent() || !finish_walk(partition, budget))
-            return list.go_on_later(arguments);
-        if (list.is_empty())
-            return list.finish(0);
-        const mmuext_op_t* operation = list.next();
-        if (operation == nullptr)
-            return list.finish(negative(XEN_EFAULT));
-        const Result<> result = apply_operation(vcpu, *operation, budget);
-        if (!result.has_value()) [[unlikely]]
-            return result.error() == XEN_ERESTART ? list.go_on_later(arguments)
-                                                  : list.finish(negative(as_the_abi_says(result.error())));
-        list.done_with_it();
-    }
+    return carry_out<RequestList<mmuext_op_t, 8>>(
+        partition, arguments, [&](const mmuext_op_t& operation, WorkBudget& budget) {
+            const Result<> result = apply_operation(vcpu, operation, budget);
+            return result.has_value() ? frame::ok : as_the_abi_says(result.error());
+        });
 }
 
 }  // namespace bulkhead

@@ -5,7 +5,9 @@
 #pragma once
 
 #include "core/hypercall.hpp"
+#include "core/partition.hpp"
 #include "core/pv/foreign_domain.hpp"
+#include "core/pv/page_table.hpp"
 #include "machine/memory.hpp"
 
 #include <algorithm>
@@ -81,5 +83,28 @@ private:
     uint32_t in_batch_ = 0;
     std::array<Request, batch_size> batch_;
 };
+
+// Carries out one after the other by `apply(request, budget)`, which returns frame::ok, XEN_ERESTART where
+// it has not come to its end, or what the hypercall ends with. Takes the lock of the caller's memory.
+template <class List, class Apply>
+[[gnu::always_inline]] inline long carry_out(Partition& partition, HypercallArguments& arguments, Apply apply)
+{
+    List list(arguments);
+    WorkBudget budget;
+    const LockGuard guard(partition.memory.lock);
+    for (;;) {
+        if (budget.is_spent() || !finish_walk(partition, budget))
+            return list.go_on_later(arguments);
+        if (list.is_empty())
+            return list.finish(0);
+        const auto* request = list.next();
+        if (request == nullptr)
+            return list.finish(negative(XEN_EFAULT));
+        const Errno error = apply(*request, budget);
+        if (error != frame::ok) [[unlikely]]
+            return error == XEN_ERESTART ? list.go_on_later(arguments) : list.finish(negative(error));
+        list.done_with_it();
+    }
+}
 
 }  // namespace bulkhead

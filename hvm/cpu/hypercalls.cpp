@@ -5,6 +5,7 @@
 #include "core/grant_operations.hpp"
 #include "core/hypercall_table.hpp"
 #include "core/log.hpp"
+#include "core/memory_map_reply.hpp"
 #include "core/multicall.hpp"
 #include "core/partition.hpp"
 #include "hvm/cpu/exits.hpp"
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 extern "C" {
@@ -189,36 +191,19 @@ Result<> remove_from_physmap(Partition& partition, GuestVirtual argument)
     return fail(XEN_EINVAL);
 }
 
-struct [[gnu::packed]] E820Entry {
-    uint64_t address;
-    uint64_t size_bytes;
-    uint32_t type;
-};
-static_assert(sizeof(E820Entry) == 20);
-
-Result<> write_memory_map(const Partition& partition, GuestVirtual argument)
+Result<> write_own_memory_map(const Partition& partition, GuestVirtual argument)
 {
-    constexpr uint32_t ram = 1;
-    xen_memory_map_t map;
-    if (!machine::read_guest(map, argument))
-        return fail(XEN_EFAULT);
     const uint64_t frames = partition.plan->memory_frames;
     // The pages of the start of day are left out (boot/plan/pvh_layout.hpp).
-    const uint64_t pages = partition.plan->pv.mapped_end_pfn;
     const uint64_t pages_end = partition.plan->pv.tables_pfn;
     const uint64_t low_end = std::min(frames, hole_first_gfn);
-    std::array<E820Entry, 3> entries{{{0, pages << page_shift, ram}}};
-    unsigned count = 1;
+    std::array<E820Entry, 3> entries{ram_entry(0, partition.plan->pv.mapped_end_pfn)};
+    size_t count = 1;
     if (low_end > pages_end)
-        entries[count++] = {pages_end << page_shift, (low_end - pages_end) << page_shift, ram};
+        entries[count++] = ram_entry(pages_end, low_end - pages_end);
     if (frames > hole_first_gfn)
-        entries[count++] = {(hole_first_gfn + hole_frames) << page_shift, (frames - hole_first_gfn) << page_shift, ram};
-    map.nr_entries = std::min(map.nr_entries, count);
-    const GuestVirtual buffer(reinterpret_cast<uint64_t>(map.buffer.p));
-    if (!machine::copy_to_guest(buffer, entries.data(), map.nr_entries * sizeof(E820Entry)) ||
-        !machine::write_guest(argument, map))
-        return fail(XEN_EFAULT);
-    return {};
+        entries[count++] = ram_entry(hole_first_gfn + hole_frames, frames - hole_first_gfn);
+    return write_memory_map(argument, std::span(entries).first(count));
 }
 
 Result<long> query(const Partition& partition, unsigned operation, GuestVirtual argument)
@@ -242,7 +227,7 @@ long do_memory(Vcpu& vcpu, HypercallArguments& arguments)
     case XENMEM_remove_from_physmap:
         return to_return_value(remove_from_physmap(partition, argument));
     case XENMEM_memory_map:
-        return to_return_value(write_memory_map(partition, argument));
+        return to_return_value(write_own_memory_map(partition, argument));
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
     case XENMEM_maximum_gpfn:

@@ -22,14 +22,6 @@ constinit bool running{false};
 constexpr uint32_t faults_told = 16;            // in full, since the start
 constexpr uint32_t faults_at_once = 32;
 
-const PciFunction* bridge_to(unsigned bus)
-{
-    for (const PciFunction& function : pci_functions())
-        if (function.header_type == 1 && function.secondary_bus == bus && bus != 0)
-            return &function;
-    return nullptr;
-}
-
 // A bridge whose secondary side is conventional PCI speaks for what is behind it.
 // Source: PCI Express to PCI/PCI-X Bridge Specification, "Requester ID".
 bool hides_requesters(const PciFunction& bridge)
@@ -53,7 +45,7 @@ Requester requester_of(PciAddress function)
     Requester requester{function, function, false};
     unsigned bus = pci_bus(function);
     for (unsigned depth = 0; depth < 16; ++depth) {
-        const PciFunction* bridge = bridge_to(bus);
+        const PciFunction* bridge = pci_bridge_to(bus);
         if (bridge == nullptr)
             break;
         if (hides_requesters(*bridge))

@@ -105,4 +105,12 @@ void init_pci()
 std::span<const PciFunction> pci_functions() { return std::span<const PciFunction>(functions).first(function_count); }
 bool pci_truncated() { return functions_truncated; }
 
+const PciFunction* pci_bridge_to(unsigned bus)
+{
+    for (const PciFunction& function : pci_functions())
+        if (function.header_type == 1 && function.secondary_bus == bus && bus != 0)
+            return &function;
+    return nullptr;
+}
+
 }  // namespace bulkhead

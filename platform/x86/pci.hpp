@@ -56,6 +56,8 @@ size_t enumerate_pci(PciRead read, std::span<PciFunction> to, bool& truncated);
 void init_pci();
 [[nodiscard]] std::span<const PciFunction> pci_functions();
 [[nodiscard]] bool pci_truncated();
+// Whose secondary side is that bus; null for a root's.
+[[nodiscard]] const PciFunction* pci_bridge_to(unsigned bus);
 
 // Any CPU. Offsets from 256 on need ECAM: without it they read as all ones and are not written.
 [[nodiscard]] uint32_t pci_read32(PciAddress address, uint16_t offset);

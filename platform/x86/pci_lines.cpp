@@ -19,14 +19,6 @@ constexpr uint16_t reg_interrupt = 0x3C;
 
 START_ONLY bool has_function(PciAddress address, uint32_t identity) { return pci_read32(address, 0) == identity; }
 
-START_ONLY const PciFunction* bridge_to(unsigned bus)
-{
-    for (const PciFunction& function : pci_functions())
-        if (function.header_type == 1 && function.secondary_bus == bus && bus != 0)
-            return &function;
-    return nullptr;
-}
-
 // The line that the firmware has routed the pin to, which is level-triggered on both controllers.
 START_ONLY bool line_by_firmware(const PciFunction& function, PciLine& line)
 {
@@ -50,7 +42,7 @@ START_ONLY bool line_of_q35(const PciFunction& function, PciLine& line)
     unsigned pin = function.interrupt_pin - 1u;
     PciAddress address = function.address;
     for (unsigned depth = 0; pci_bus(address) != 0; ++depth) {
-        const PciFunction* bridge = bridge_to(pci_bus(address));
+        const PciFunction* bridge = pci_bridge_to(pci_bus(address));
         if (bridge == nullptr || depth == 8)
             return false;
         pin = (pin + pci_device(address)) % 4;

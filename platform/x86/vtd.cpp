@@ -98,23 +98,12 @@ void publish(const Unit& unit, const void* at)
     asm volatile("mfence" : : : "memory");
 }
 
-// Its address is taken, which needs a function of this file: nothing is linked through a table.
-uint32_t read_configuration(PciAddress address, uint16_t offset) { return pci_read32(address, offset); }
-
 // --- Which unit ------------------------------------------------------------------------------------------
-
-const PciFunction* bridge_to(unsigned bus)
-{
-    for (const PciFunction& function : pci_functions())
-        if (function.header_type == 1 && function.secondary_bus == bus && bus != 0)
-            return &function;
-    return nullptr;
-}
 
 // Itself, or behind a bridge of the scope.
 bool is_in_scope(const DmarScope& scope, PciAddress address)
 {
-    const PciAddress target = dmar_target(scope, read_configuration);
+    const PciAddress target = dmar_target(scope, pci_read32);
     if (scope.kind == DmarScope::endpoint)
         return target == address;
     if (scope.kind != DmarScope::bridge)
@@ -122,7 +111,7 @@ bool is_in_scope(const DmarScope& scope, PciAddress address)
     for (unsigned depth = 0; depth < 16; ++depth) {
         if (address == target)
             return true;
-        const PciFunction* bridge = bridge_to(pci_bus(address));
+        const PciFunction* bridge = pci_bridge_to(pci_bus(address));
         if (bridge == nullptr)
             return false;
         address = bridge->address;
@@ -296,7 +285,7 @@ START_ONLY void show_reserved(const BootInfo& info)
         const DmarReserved& range = dmar.reserved[i];
         const FrameRange frames{frame_of(HostPhysical(range.base)), (range.last - range.base + 1) >> page_shift};
         for (uint32_t s = 0; s < range.scopes; ++s) {
-            const PciAddress address = dmar_target(dmar.scopes[range.first_scope + s], read_configuration);
+            const PciAddress address = dmar_target(dmar.scopes[range.first_scope + s], pci_read32);
             Unit* unit = unit_of(address);
             const bool free = !iommu_is_usable_memory(info, frames);
             const bool shown = free && unit != nullptr && show(*unit, address, frames);
@@ -405,7 +394,7 @@ LineSource source_of_lines(uint32_t io_apic_id)
         for (uint32_t s = 0; s < facts.scopes; ++s) {
             const DmarScope& scope = dmar.scopes[facts.first_scope + s];
             if (scope.kind == DmarScope::io_apic && scope.id == io_apic_id)
-                return {&units[i], dmar_target(scope, read_configuration)};
+                return {&units[i], dmar_target(scope, pci_read32)};
         }
     }
     return {nullptr, PciAddress(0)};
