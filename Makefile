@@ -116,7 +116,7 @@ RING0_COLD    := $(wildcard boot/*.cpp core/monitor/*.cpp) \
             $(patsubst %,hvm/cpu/%.cpp,operations vmx_capabilities vmx_checks) \
             $(patsubst %,platform/x86/%.cpp,amd_iommu back_trace clock_math cpu_setup cpus dmar early_traps \
                 features iommu ivrs mitigations panic panic_record pci pci_enumerate pci_lines power real_time_clock \
-                reference_clock start tsc_check uart vtd)
+                reference_clock start tsc_check uart vtd vtd_interrupts vtd_tables vtd_unit)
 $(RING0_COLD:%=$(B)/ring0/%.o): RING0_CODE += -Os
 
 PLAN_SOURCES  := $(wildcard boot/plan/*.cpp)

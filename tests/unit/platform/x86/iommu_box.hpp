@@ -66,6 +66,13 @@ inline void model_write_back() {}
 
 inline const AcpiFacts& acpi() { return fake::acpi_facts; }
 inline std::span<const PciFunction> pci_functions() { return fake::functions; }
+inline const PciFunction* pci_bridge_to(unsigned bus)
+{
+    for (const PciFunction& function : fake::functions)
+        if (function.header_type == 1 && function.secondary_bus == bus && bus != 0)
+            return &function;
+    return nullptr;
+}
 inline uint32_t pci_read32(PciAddress, uint16_t) { return 0; }
 inline void pci_master(PciAddress, bool) {}
 inline void msi_enable(const PciFunction& function, const PciDeviceFacts&, InterruptMessage message)

@@ -5,6 +5,9 @@
 
 #include "platform/x86/dmar.cpp"
 #include "platform/x86/vtd.cpp"
+#include "platform/x86/vtd_interrupts.cpp"
+#include "platform/x86/vtd_tables.cpp"
+#include "platform/x86/vtd_unit.cpp"
 
 #include <CppUTest/TestHarness.h>
 
@@ -12,6 +15,7 @@
 
 using namespace bulkhead;
 using namespace bulkhead::test;
+using namespace bulkhead::vtd;
 
 namespace {
 
@@ -53,7 +57,7 @@ TEST_GROUP(Vtd)
         fake::on_write = unit;
         answers = true;
         descriptors = 0;
-        for (Unit& each : units)
+        for (Unit& each : all_units)
             each = {};
         unit_count = 0;
         started = false;
@@ -64,15 +68,15 @@ TEST_GROUP(Vtd)
         fake::functions[0].address = card;
     }
     void teardown() override { fake::registers = {}, fake::functions = {}, fake::messages = {}; }
-    const char* find() { return find_vtd(table.bytes.data(), static_cast<uint32_t>(table.bytes.size())); }
+    const char* find() { return vtd::find(table.bytes.data(), static_cast<uint32_t>(table.bytes.size())); }
     static Requester requester() { return {card, card, false}; }
 };
 
 TEST(Vtd, shows_a_card_its_frames_and_everybody_else_nothing)
 {
     POINTERS_EQUAL(nullptr, find());
-    CHECK(vtd_confine(requester(), {Mfn(0x12345), 2}));
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
+    CHECK(confine(requester(), {Mfn(0x12345), 2}));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
     const HostPhysical root(fake::registers[reg_root]);
     for (uint64_t bus = 0; bus < 512; ++bus)
         CHECK_EQUAL(bus == 0, word(root, bus) != 0);
@@ -96,8 +100,8 @@ TEST(Vtd, shows_a_card_its_frames_and_everybody_else_nothing)
 TEST(Vtd, a_card_has_one_owner)
 {
     POINTERS_EQUAL(nullptr, find());
-    CHECK(vtd_confine(requester(), {Mfn(0x1000), 1}));
-    CHECK_FALSE(vtd_confine(requester(), {Mfn(0x2000), 1}));
+    CHECK(confine(requester(), {Mfn(0x1000), 1}));
+    CHECK_FALSE(confine(requester(), {Mfn(0x2000), 1}));
 }
 
 TEST(Vtd, a_card_with_memory_of_the_firmware_is_not_confined)
@@ -105,8 +109,8 @@ TEST(Vtd, a_card_with_memory_of_the_firmware_is_not_confined)
     table.add<uint16_t>(1).add<uint16_t>(32).add<uint32_t>(0).add<uint64_t>(0x7000'0000).add<uint64_t>(0x7000'0FFF);
     table.add_all({1, 8, 0, 0, 0, 0, 3, 0});
     POINTERS_EQUAL(nullptr, find());
-    CHECK_FALSE(vtd_confine(requester(), {Mfn(0x1000), 1}));
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
+    CHECK_FALSE(confine(requester(), {Mfn(0x1000), 1}));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
     CHECK(word(HostPhysical(word(HostPhysical(fake::registers[reg_root]), 0) & ~page_mask), card.raw() * 2u) != 0);
 }
 
@@ -115,33 +119,33 @@ TEST(Vtd, memory_that_may_be_used_is_not_shown_for_the_firmware)
     table.add<uint16_t>(1).add<uint16_t>(32).add<uint32_t>(0).add<uint64_t>(0x2'0000'0000).add<uint64_t>(0x2'0000'0FFF);
     table.add_all({1, 8, 0, 0, 0, 0, 3, 0});
     POINTERS_EQUAL(nullptr, find());
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
     UNSIGNED_LONGS_EQUAL(0, word(HostPhysical(fake::registers[reg_root]), 0));
 }
 
 TEST(Vtd, an_interrupt_is_bound_to_who_sends_it)
 {
     POINTERS_EQUAL(nullptr, find());
-    CHECK(vtd_confine(requester(), {Mfn(0x1000), 1}));
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
-    CHECK(vtd_remaps(card));
+    CHECK(confine(requester(), {Mfn(0x1000), 1}));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
+    CHECK(remaps(card));
     InterruptMessage message{};
-    CHECK(vtd_interrupt_message(requester(), 5, 0x38, 2, message));
+    CHECK(interrupt_message(requester(), 5, 0x38, 2, message));
     UNSIGNED_LONGS_EQUAL(0xFEE0'0000 | 1 << 4 | 5 << 5, message.address);
     UNSIGNED_LONGS_EQUAL(0, message.data);
     const HostPhysical entries(fake::registers[reg_remap_base] & ~page_mask);
     UNSIGNED_LONGS_EQUAL(1 | 0x38 << 16 | uint64_t{2} << 40, word(entries, 10));
     UNSIGNED_LONGS_EQUAL(1 << 18 | card.raw(), word(entries, 11));
-    vtd_forget_interrupt(requester(), 5);
+    forget_interrupt(requester(), 5);
     UNSIGNED_LONGS_EQUAL(0, word(entries, 10));
-    CHECK_FALSE(vtd_interrupt_message(requester(), first_line_entry, 0x38, 2, message));
-    CHECK_FALSE(vtd_interrupt_message(requester(), 5, 0x38, 0x100, message));
+    CHECK_FALSE(interrupt_message(requester(), first_line_entry, 0x38, 2, message));
+    CHECK_FALSE(interrupt_message(requester(), 5, 0x38, 0x100, message));
 }
 
 TEST(Vtd, a_line_goes_by_an_entry_of_its_own)
 {
     POINTERS_EQUAL(nullptr, find());
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
     uint32_t low = 0;
     uint32_t high = 0;
     CHECK(fake::composer({21, 0, 1u << 15 | 0x40, 1}, low, high));
@@ -158,8 +162,8 @@ TEST(Vtd, without_a_word_about_an_io_apic_interrupts_are_not_checked)
 {
     fake::acpi_facts.io_apics[0].id = 9;
     POINTERS_EQUAL(nullptr, find());
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
-    CHECK_FALSE(vtd_remaps(card));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
+    CHECK_FALSE(remaps(card));
     CHECK((fake::registers[reg_status] & bit_remap) == 0);
     POINTERS_EQUAL(nullptr, reinterpret_cast<void*>(fake::composer));
 }
@@ -168,7 +172,7 @@ TEST(Vtd, a_unit_that_does_not_answer_is_not_used)
 {
     POINTERS_EQUAL(nullptr, find());
     answers = false;
-    CHECK(start_vtd(*info) != nullptr);
+    CHECK(vtd::start(*info) != nullptr);
 }
 
 TEST(Vtd, a_unit_without_tables_that_are_known_is_not_used)
@@ -180,21 +184,21 @@ TEST(Vtd, a_unit_without_tables_that_are_known_is_not_used)
 TEST(Vtd, a_unit_that_stops_answering_gives_no_more_interrupts)
 {
     POINTERS_EQUAL(nullptr, find());
-    CHECK(vtd_confine(requester(), {Mfn(0x1000), 1}));
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
+    CHECK(confine(requester(), {Mfn(0x1000), 1}));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
     answers = false;
     InterruptMessage message{};
-    CHECK_FALSE(vtd_interrupt_message(requester(), 5, 0x38, 2, message));
+    CHECK_FALSE(interrupt_message(requester(), 5, 0x38, 2, message));
     answers = true;
-    CHECK_FALSE(vtd_interrupt_message(requester(), 6, 0x39, 2, message));
+    CHECK_FALSE(interrupt_message(requester(), 6, 0x39, 2, message));
 }
 
 TEST(Vtd, tells_faults_once)
 {
     POINTERS_EQUAL(nullptr, find());
-    POINTERS_EQUAL(nullptr, start_vtd(*info));
+    POINTERS_EQUAL(nullptr, vtd::start(*info));
     IommuFault fault{};
-    CHECK_FALSE(vtd_take_fault(fault));
+    CHECK_FALSE(take_fault(fault));
     fake::registers[fault_at] = 0x1234'5000;
     fake::registers[fault_at + 8] = card.raw();
     fake::registers[fault_at + 12] = 1u << 31 | 5;
@@ -202,15 +206,15 @@ TEST(Vtd, tells_faults_once)
         if (at == fault_at + 12)
             fake::registers[at] = 0;
     };
-    CHECK(vtd_take_fault(fault));
+    CHECK(take_fault(fault));
     CHECK(fault.source == card && fault.address == 0x1234'5000 && fault.write && !fault.interrupt);
-    CHECK_FALSE(vtd_take_fault(fault));
+    CHECK_FALSE(take_fault(fault));
 }
 
 TEST(Vtd, its_registers_are_nobodys)
 {
     POINTERS_EQUAL(nullptr, find());
-    CHECK(vtd_has_registers(0xFED9'0000, 0x1000));
-    CHECK(vtd_has_registers(0xFED8'0000, 0x20000));
-    CHECK_FALSE(vtd_has_registers(0xFED9'1000, 0x1000));
+    CHECK(has_registers(0xFED9'0000, 0x1000));
+    CHECK(has_registers(0xFED8'0000, 0x20000));
+    CHECK_FALSE(has_registers(0xFED9'1000, 0x1000));
 }
