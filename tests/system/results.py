@@ -205,13 +205,33 @@ def page():
         return file.read()
 
 
+def in_history(name):
+    """Whether others can have that commit, too: no changed tree, no branch of somebody's own."""
+    return not name.endswith("-dirty") and subprocess.run(
+        ["git", "-C", plans.REPOSITORY, "merge-base", "--is-ancestor", name, "HEAD"], stderr=subprocess.DEVNULL,
+        check=False).returncode == 0
+
+
+def only_of(record, is_known):
+    """Without rows of commits that are not known; the record's own commit is then the one of most of its rows."""
+    rows = {name: row for name, row in record["rows"].items() if is_known(row["commit"])}
+    commits = [row["commit"] for row in rows.values()]
+    own = max(sorted(set(commits)), key=commits.count) if commits else record["commit"]
+    return {**record, "commit": own, "rows": rows}
+
+
 def take(files, declared):
     """The results of build folders go into the record, the last one's over the others', and the record into the page."""
+    known = {}
+
+    def is_known(name):
+        return known.setdefault(name, in_history(name))
+
     record = read(RECORD)
     for path in files:
         if os.path.exists(path):
-            record = merge(record, of_guests(read(path)))
-    record = of_guests(record, declared)
+            record = merge(record, only_of(of_guests(read(path)), is_known))
+    record = only_of(of_guests(record, declared), is_known)
     write(RECORD, record)
     text = replaced(page(), record)
     with open(PAGE, "w", encoding="utf-8") as file:

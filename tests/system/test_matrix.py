@@ -97,6 +97,9 @@ def merged(context):
         raise Failed(f"merged: {got}")
     if set(results.of_guests(got, {"a", "c"})["rows"]) != {"a"}:
         raise Failed("the table takes tests that show nothing or are gone")
+    known = results.only_of(got, lambda commit: commit == "new")
+    if set(known["rows"]) != {"a", "c"} or known["commit"] != "new":
+        raise Failed(f"the table takes results of commits that nobody else has: {known}")
 
 
 @test("the table of guests in the documentation is that of the recorded results")
