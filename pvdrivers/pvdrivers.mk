@@ -115,15 +115,15 @@ $(eval $(call program,switch,$(wildcard pvdrivers/switch/*.cpp pvdrivers/switch/
 
 # The machine service, with Zydis' decoder: no formatter, no encoder, no tables of operands. The unit tests
 # use the same version as Debian builds it.
-ZYDIS_OPTIONS := -DZYAN_NO_LIBC -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYDIS_DISABLE_ENCODER -DZYDIS_DISABLE_FORMATTER \
-            -DZYDIS_MINIMAL_MODE -isystem $(DEPS)/src/zydis/include
+ZYDIS_OPTIONS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYDIS_DISABLE_ENCODER -DZYDIS_DISABLE_FORMATTER \
+            -DZYDIS_MINIMAL_MODE -DZYDIS_DISABLE_AVX512 -DZYDIS_DISABLE_KNC -isystem $(DEPS)/src/zydis/include
 ZYDIS_OBJECTS := $(patsubst %,$(B)/pvdrivers/zydis/%.o,Decoder DecoderData SharedData)
 $(eval $(call program,machine,$(wildcard hvm/machine/*.cpp),$(ZYDIS_OBJECTS)))
 
 $(B)/pvdrivers/zydis/%.o: $(DEPS)/setup/toolchain.mk pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
 	@mkdir -p $(@D)
 	$(call say,PVCC,zydis $*.c)
-	$(Q)$(CC) $(PVDRIVERS_CFLAGS) $(ZYDIS_OPTIONS) -I$(DEPS)/src/zydis/src -Os -fomit-frame-pointer -w \
+	$(Q)$(CC) $(PVDRIVERS_CFLAGS) $(ZYDIS_OPTIONS) -I$(DEPS)/src/zydis/src -O2 -fomit-frame-pointer -w \
 	    -c $(DEPS)/src/zydis/src/$*.c -o $@
 
 $(B)/hvm/machine/%.cpp.o: hvm/machine/%.cpp pvdrivers/pvdrivers.mk | $(PVDRIVERS_LIBC)
@@ -137,7 +137,7 @@ STORE_BOUND := 65536
 # The switch has one too, lwIP included.
 SWITCH_BOUND := 294912
 # Zydis' tables are most of it.
-MACHINE_BOUND := 184320
+MACHINE_BOUND := 163840
 $(B)/pvdrivers/store.debug $(B)/pvdrivers/switch.debug $(B)/pvdrivers/machine.debug: PVDRIVERS_START :=
 $(B)/pvdrivers/store/%: PVDRIVERS_CODE += -Os -fomit-frame-pointer -fno-inline-small-functions
 # Every frame of a partition takes this path.

@@ -12,7 +12,7 @@ GUEST_ELFS    += $(PAIR_ELFS)
 FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 PV_GUESTS     := $(GUEST_ELFS)
-HARDWARE_GUESTS := $(addprefix $(B)/guests/,hardware.elf modes.elf fuzz_hardware.elf fuzz_hardware_bystander.elf)
+HARDWARE_GUESTS := $(patsubst %,$(B)/guests/%.elf,hardware modes fuzz_hardware fuzz_hardware_bystander apic_page apic_rounds)
 GUEST_ELFS    += $(HARDWARE_GUESTS)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(filter-out %/pair.cpp,$(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S)))
@@ -80,6 +80,8 @@ $(B)/guests/fuzz_guest.elf: $(patsubst %,$(B)/guests/objects/%.cpp.o,pool calls 
 HARDWARE_PARTS := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/framework/builtins.cpp.o
 $(B)/guests/objects/hardware/%.o: GUEST_FLAGS += -mcmodel=small
 $(B)/guests/hardware.elf: $(B)/guests/objects/hardware/main.cpp.o
+$(B)/guests/apic_page.elf: $(B)/guests/objects/hardware/apic_page.cpp.o
+$(B)/guests/apic_rounds.elf: $(B)/guests/objects/hardware/apic_rounds.cpp.o
 $(B)/guests/modes.elf: $(B)/guests/objects/hardware/modes.cpp.o $(B)/guests/objects/hardware/modes.S.o
 FUZZ_HARDWARE := $(patsubst %,$(B)/guests/objects/hardware_%.o,main.cpp code.cpp modes.S)
 $(FUZZ_HARDWARE) $(B)/guests/objects/hardware_bystander.cpp.o: GUEST_FLAGS += -mcmodel=small -Itests/fuzz/guest
@@ -92,10 +94,11 @@ $(HARDWARE_GUESTS): $(HARDWARE_PARTS) tests/guests/hardware/guest.lds
 # Benchmark guests of hardware partitions: tests/bench/hardware/NAME.cpp, and loop.cpp, which is the same for both.
 HARDWARE_BENCH_COMMON := $(patsubst %,$(B)/guests/objects/%.o,hardware/start.S hardware/start.cpp framework/guest.cpp \
             framework/builtins.cpp)
-HARDWARE_BENCH_ELFS := $(B)/guests/hardware_operations.elf $(B)/guests/hardware_loop.elf
+HARDWARE_BENCH_ELFS := $(B)/guests/hardware_operations.elf $(B)/guests/hardware_loop.elf $(B)/guests/hardware_apic_page.elf
 GUEST_ELFS    += $(HARDWARE_BENCH_ELFS)
 $(B)/guests/hardware_operations.elf: $(B)/guests/objects/hardware/hardware_operations.cpp.o
 $(B)/guests/hardware_loop.elf: $(B)/guests/objects/loop.cpp.o
+$(B)/guests/hardware_apic_page.elf: $(B)/guests/objects/hardware/hardware_apic_page.cpp.o
 $(HARDWARE_BENCH_ELFS): $(HARDWARE_BENCH_COMMON) tests/guests/hardware/guest.lds
 	$(call say,GUESTLD,$@)
 	$(Q)$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/hardware/guest.lds -o $@ $(filter %.o,$^)

@@ -96,10 +96,11 @@ for count in (1, 2):
 
 # --- One CPU of a hardware guest, on both vendors --------------------------------------------------
 
-def guest_of_its_own(context, start, claims="hardware", **options):
+def guest_of_its_own(context, start, claims="hardware", apic="x2apic", **options):
     """What the core does for a hardware guest's CPU is what the manuals say of a CPU, in all its modes."""
     elf = os.path.join(context.build, "guests", f"{claims}.elf")
-    guest = {"type": "pvh", "memory": 16, "vcpus": 1, "kernel": elf, "on_poweroff": "destroy", "on_crash": "destroy"}
+    guest = {"type": "pvh", "memory": 16, "vcpus": 1, "kernel": elf, "on_poweroff": "destroy", "on_crash": "destroy",
+             "apic": apic}
     with getattr(context, start)({"hardware": guest}, **options) as box:
         box["hardware"].expect(rf"^PASS {claims}", never=(r"^FAIL", r"^wrong", r"^not expected"))
         box["core"].expect(r"hardware: powered off")
@@ -110,6 +111,47 @@ for guest in ("hardware", "modes"):
     test(f"guest {guest}, VT-x", claims=guest, start="start_bochs", memory=256)(guest_of_its_own)
     test(f"guest {guest}, VT-x, Tiger Lake", full=True, claims=guest, start="start_bochs", memory=256,
          model="tigerlake")(guest_of_its_own)
+
+
+test("guest apic_page, AMD-V", claims="apic_page", apic="xapic", start="start", memory="256M")(guest_of_its_own)
+test("guest apic_page, VT-x", claims="apic_page", apic="xapic", start="start_bochs", memory=256)(guest_of_its_own)
+
+
+@test("a machine service that crashes comes back under its partition, and one that is stopped ends it")
+def machine_service_lives(context):
+    elf = os.path.join(context.build, "guests", "apic_rounds.elf")
+    guest = {"type": "pvh", "memory": 16, "vcpus": 1, "kernel": elf, "on_crash": "preserve", "apic": "xapic"}
+    with context.start({"guest": guest}, memory="256M") as box:
+        box["guest"].expect(r"^round")
+        # What guests print is not shown while the monitor is.
+        for life, command in ((2, "kill"), (3, "restart")):
+            box.monitor()
+            box.command(f"part machine:guest {command}")
+            box["core"].expect(rf"machine:guest: runs \(life {life}")
+            box.send("quit\r")
+            for _ in range(3):
+                box["guest"].expect(r"^round", never=(r"^FAIL", r"^not expected"))
+        box.monitor()
+        box.command("part machine:guest stop")
+        box["core"].expect(r"guest: crashed; kept for a look")
+        box.command("log", r"guest: crashed: it (wrote to|read) its local APIC at 0x80 by code at 0x\w+, and its machine "
+                           r"service does not run; code ")
+
+
+@test("a machine service that crashes again and again restarts its partition")
+def machine_service_is_poisoned(context):
+    elf = os.path.join(context.build, "guests", "apic_rounds.elf")
+    guest = {"type": "pvh", "memory": 16, "vcpus": 1, "kernel": elf, "apic": "xapic"}
+    with context.start({"guest": guest}, memory="256M") as box:
+        box["guest"].expect(r"^round")
+        box.monitor()
+        for life in range(2, 4):
+            box.command("part machine:guest kill")
+            box["core"].expect(rf"machine:guest: runs \(life {life}")
+        box.command("part machine:guest kill")
+        box["core"].expect(r"guest: restarted with its service \(life 2", r"^guest: runs \(life 2")
+        box.send("quit\r")
+        box["guest"].expect(r"^round", never=(r"^FAIL", r"^not expected"))
 
 
 # --- VT-x in Bochs: slow, so that `make test` has one boot ------------------------------------------
@@ -135,6 +177,8 @@ def boot_on_vtx(context, flavour, vcpus, run, cpus=None, **partition):
 
 test("pvh boot cloud-amd64, 1 vCPU, VT-x", shows="boot", flavour="cloud-amd64", vcpus=1, memory=96,
      run="stress kernel-log")(boot_on_vtx)
+test("pvh boot cloud-amd64, 1 vCPU, xAPIC, VT-x", full=True, shows="boot", flavour="cloud-amd64", vcpus=1, memory=96,
+     run="stress kernel-log", apic="xapic")(boot_on_vtx)
 test("pvh boot amd64, 2 vCPU, VT-x", full=True, shows="boot", flavour="amd64", vcpus=2, memory=192,
      run="stress kernel-log")(boot_on_vtx)
 test("pvh boot rt-amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="rt-amd64", vcpus=4, memory=256,
