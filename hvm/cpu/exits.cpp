@@ -31,9 +31,8 @@ constexpr uint64_t flag_resume = 0x10000;
 
 [[gnu::always_inline]] inline void go_past(Vcpu& vcpu, GuestFrame& frame, unsigned bytes)
 {
-    const uint64_t before = frame.rip;
     frame.rip += bytes;
-    if (before >> 32 != frame.rip >> 32 && !vendor().in_64_bit_code(vcpu)) [[unlikely]]
+    if (static_cast<uint32_t>(frame.rip) < bytes && !vendor().in_64_bit_code(vcpu)) [[unlikely]]
         frame.rip = static_cast<uint32_t>(frame.rip);
     frame.rflags &= ~flag_resume;
     vendor().end_shadow(vcpu);

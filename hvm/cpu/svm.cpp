@@ -199,7 +199,7 @@ uint64_t encode(const Injection& next)
 
 // What the exit interrupted is delivered again, unless it came from an INT instruction, which runs
 // again by itself. Those of INT3 and INTO say that they are exceptions.
-[[gnu::noinline]] void keep_interrupted(const Vmcb& block, Injection& next)
+[[gnu::noinline]] void keep_interrupted(Vmcb& block, Injection& next)
 {
     constexpr uint8_t breakpoint = 3, overflow = 4;
     const uint64_t event = block.exit_interrupt;
@@ -211,6 +211,8 @@ uint64_t encode(const Injection& next)
               : type == event_nmi       ? Injection::Type::nmi
                                         : Injection::Type::exception;
     next.vector = vector;
+    if (next.type == Injection::Type::nmi)
+        forget_nmi(block);
     next.has_error_code = (event & event_error_valid) != 0;
     next.error_code = static_cast<uint32_t>(event >> 32);
 }
@@ -388,8 +390,7 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     block.injection = 0;
     bool as_virtual = false;
     if (hardware.next.type != Injection::Type::none || hardware.window_wanted ||
-        block.virtual_interrupt != virtual_masking || hardware.apic.task_priority != 0 ||
-        block.own.nmi != NmiState::open)
+        block.virtual_interrupt != virtual_masking || hardware.apic.task_priority != 0)
         as_virtual = put_in(hardware, block);
     block.tlb_control = 0;
     // Acquire pairs with the release of who changed the nested tables.
@@ -401,12 +402,13 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     frame.rsp = block.rsp;
     frame.cs = block.cs.selector;
     frame.ss = block.ss.selector;
-    hardware.interrupt_taken = !as_virtual || (block.virtual_interrupt & virtual_request) == 0;
+    hardware.interrupt_taken = true;
     if ((block.exit_interrupt & event_valid) != 0) [[unlikely]]
         keep_interrupted(block, hardware.next);
-    if ((block.virtual_interrupt & virtual_priority) != hardware.apic.task_priority >> 4 ||
-        block.own.nmi != NmiState::open) [[unlikely]]
-        after_exit(block, hardware.next, hardware.apic);
+    if (block.virtual_interrupt != virtual_masking) [[unlikely]] {
+        hardware.interrupt_taken = !as_virtual || (block.virtual_interrupt & virtual_request) == 0;
+        after_exit(block, hardware.apic);
+    }
     frame.rflags = block.rflags;
     return decode(vcpu, frame, block);
 }

@@ -79,6 +79,8 @@ void before_entry(Vmcb& block, const Injection& next, const LocalApic& apic)
             own.guest_trap = (block.rflags & flag_trap) != 0;
             own.flag_set = !own.guest_trap;
             block.rflags |= flag_trap;
+            // Says nothing without a request, but that after_exit() is needed.
+            block.virtual_interrupt |= virtual_ignore_tpr;
         }
         return;
     }
@@ -91,28 +93,24 @@ void before_entry(Vmcb& block, const Injection& next, const LocalApic& apic)
     }
 }
 
-void after_exit(Vmcb& block, const Injection& next, LocalApic& apic)
+void after_exit(Vmcb& block, LocalApic& apic)
 {
     OwnState& own = own_of(block);
     const auto priority = static_cast<uint32_t>(block.virtual_interrupt & virtual_priority);
     if (priority != apic.task_priority >> 4)
         apic.task_priority = priority << 4;
-    if (next.type == Injection::Type::nmi) {
-        own.nmi = NmiState::open;
-        block.intercepts_1 &= ~uint32_t{intercept_iret};
-    }
-    if (block.exit_code != exit_exception + vector::debug)
-        own.stepping = false;
-    if (own.nmi != NmiState::after_instruction)
-        return;
-    const bool waits = is_at_instruction(block);
     // If IRET itself has faulted, its handler's frame keeps the flag.
-    if (own.flag_set && waits)
+    if (own.flag_set && is_at_instruction(block))
         block.rflags &= ~flag_trap;
     own.flag_set = false;
-    if (!waits)
-        own.nmi = NmiState::open;
-    own.wanted = false;
+    if (block.exit_code != exit_exception + vector::debug)
+        own.stepping = false;
+}
+
+void forget_nmi(Vmcb& block)
+{
+    own_of(block).nmi = NmiState::open;
+    block.intercepts_1 &= ~uint32_t{intercept_iret};
 }
 
 bool was_own_step(Vmcb& block)
@@ -128,9 +126,14 @@ bool was_own_step(Vmcb& block)
 bool can_take_nmi(Vmcb& block)
 {
     OwnState& own = own_of(block);
+    if (own.nmi == NmiState::after_instruction && !is_at_instruction(block))
+        own.nmi = NmiState::open;
     if (own.nmi == NmiState::open && (block.interrupt_shadow & 1) != 0)
         step_once(block);
     own.wanted = own.nmi == NmiState::after_instruction;
+    // The next entry is to set all anew.
+    if (own.wanted)
+        block.virtual_interrupt = 0;
     return own.nmi == NmiState::open;
 }
 

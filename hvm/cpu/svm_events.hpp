@@ -10,10 +10,11 @@ namespace bulkhead::svm {
 
 void reset_events(Vmcb& block);
 
-// Around an entry, unless there is no task priority, no NMI in the making, and nothing goes in that is `next`.
+// Around an entry whose virtual_interrupt is other than virtual_masking alone, or is to be; `next` goes in.
 void before_entry(Vmcb& block, const Injection& next, const LocalApic& apic);
-// An NMI whose delivery the exit has interrupted is in `next` again.
-void after_exit(Vmcb& block, const Injection& next, LocalApic& apic);
+void after_exit(Vmcb& block, LocalApic& apic);
+// An exit has interrupted its delivery.
+void forget_nmi(Vmcb& block);
 // Of a debug exception: it was the core's own step, and the guest is not to know of it.
 [[nodiscard]] bool was_own_step(Vmcb& block);
 
