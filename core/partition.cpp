@@ -115,6 +115,8 @@ void make_vcpu(Partition& partition, Vcpu& vcpu, uint16_t number)
     vcpu.number = VcpuNumber(number);
     vcpu.cpu = CpuNumber(plan.cpus[number % plan.cpu_count]);
     vcpu.index = next_vcpu_index++;
+    // All of it: what the guest has not filled is not present.
+    vcpu.gdt = {0xffff, layout::descriptor_windows + vcpu.index * layout::descriptor_window_size};
     vcpu.info = &partition.shared->vcpu_info[number];
     vcpu.hold.store(hold_down | hold_stopped, std::memory_order_relaxed);
     vcpu.fpu_area = boot_allocate(machine::fpu_area_bytes(), 64);

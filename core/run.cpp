@@ -11,6 +11,7 @@
 #include "core/partition.hpp"
 #include "core/pv/bounce.hpp"
 #include "core/pv/entry_points.hpp"
+#include "core/runstate.hpp"
 #include "core/schedule.hpp"
 #include "core/trace.hpp"
 #include "core/vcpu_time.hpp"
@@ -28,11 +29,10 @@ namespace {
 
 uint64_t cpu_bit(const Cpu& cpu) { return uint64_t{1} << cpu.number.raw(); }
 
-// The CPU no longer runs on the page tables of `former`.
-void let_go(const Cpu& cpu, const Vcpu* former, const Vcpu* next)
+// The CPU no longer runs on the partition's page tables.
+void let_go(Partition& partition, uint64_t cpu)
 {
-    if (former != nullptr && (next == nullptr || next->partition != former->partition))
-        former->partition->memory.running_on.fetch_and(~cpu_bit(cpu), std::memory_order_seq_cst);
+    partition.memory.running_on.fetch_and(~cpu, std::memory_order_seq_cst);
 }
 
 void save(Vcpu& vcpu)
@@ -55,53 +55,94 @@ void unload(Cpu& cpu)
 {
     save(*cpu.loaded);
     machine::load_idle();
-    let_go(cpu, cpu.loaded, nullptr);
+    let_go(*cpu.loaded->partition, cpu_bit(cpu));
     cpu.loaded = nullptr;
 }
 
-uint64_t trace_name(const Vcpu& vcpu) { return uint64_t{vcpu.partition->id.raw()} << 16 | vcpu.number.raw(); }
-
-// Takes the running vCPU off. It stays loaded in case it comes back, unless its life has ended: then
-// the partition's home CPU waits for its tables to be let go.
-void leave_current(Cpu& cpu, const GuestFrame& frame)
+[[gnu::cold, gnu::noinline]] void trace_switch(TraceEvent event, const Vcpu& vcpu)
 {
-    Vcpu* vcpu = cpu.current;
-    if (vcpu == nullptr)
-        return;
-    trace(TraceEvent::vcpu_leave, trace_name(*vcpu));
-    machine::copy_bytes(&vcpu->registers, &frame, sizeof(frame));
-    cpu.current = nullptr;
-    runstate_switch_out(*vcpu);
+    trace_record(event, uint64_t{vcpu.partition->id.raw()} << 16 | vcpu.number.raw(), 0);
 }
 
-// A CPU must not sleep or do the core's work on the tables of a partition whose life has ended.
-void unload_if_stopped(Cpu& cpu)
+// A CPU must not sleep, run another vCPU or do the core's work on the tables of a partition whose life has
+// ended: the partition's home CPU waits for them to be let go.
+[[gnu::cold, gnu::noinline]] void unload_stopped(Cpu& cpu)
 {
-    Vcpu* vcpu = cpu.loaded;
-    if (vcpu == nullptr || vcpu == cpu.current || (vcpu->hold.load(std::memory_order_acquire) & hold_stopped) == 0)
-        return;
+    const Vcpu* vcpu = cpu.loaded;
     unload(cpu);
     Cpu& home = cpu_by_number(vcpu->partition->vcpus[0].cpu);
     home.work.fetch_or(work_lifecycle, std::memory_order_release);
     machine::poke(home.number);
 }
 
+// Takes the running vCPU off. It stays loaded in case it comes back, unless its life has ended.
+void leave(Cpu& cpu, Vcpu& vcpu, const GuestFrame& frame)
+{
+    if (trace_enabled.load(std::memory_order_relaxed)) [[unlikely]]
+        trace_switch(TraceEvent::vcpu_leave, vcpu);
+    machine::copy_bytes(&vcpu.registers, &frame, sizeof(frame));
+    cpu.current = nullptr;
+}
+
+bool is_stopped(uint32_t held) { return (held & hold_stopped) != 0; }
+
+// After pick_next(), which has told those that hold a vCPU from here on that this one does not run: they
+// ask the CPU to look again, and it comes here again.
+void leave_others(Cpu& cpu, const GuestFrame& frame)
+{
+    Vcpu* vcpu = cpu.current;
+    if (vcpu != nullptr) {
+        leave(cpu, *vcpu, frame);
+        const uint32_t held = vcpu->hold.load(std::memory_order_acquire);
+        runstate_switch_out(*vcpu, held);
+        if (is_stopped(held)) [[unlikely]]
+            unload_stopped(cpu);
+    } else if (cpu.loaded != nullptr && is_stopped(cpu.loaded->hold.load(std::memory_order_acquire))) {
+        unload_stopped(cpu);
+    }
+}
+
+// Cpu::loaded is `next` before anything of it is loaded: a selector may need a page of the LDT that is not
+// mapped yet.
+[[gnu::always_inline]] inline void exchange_state(Cpu& cpu, Vcpu& next)
+{
+    Vcpu* former = cpu.loaded;
+    if (former != nullptr && former->hardware == nullptr && next.hardware == nullptr) [[likely]] {
+        cpu.loaded = &next;
+        machine::exchange_guests(*former, next);
+        return;
+    }
+    if (former != nullptr)
+        save(*former);
+    cpu.loaded = &next;
+    load(next);
+}
+
+// Another CPU that changes the tables of a partition looks at running_on for who may have them cached:
+// set before its tables are loaded, and cleared when others are.
+void change_loaded(Cpu& cpu, Vcpu& next)
+{
+    Partition* former = cpu.loaded != nullptr ? cpu.loaded->partition : nullptr;
+    if (former == next.partition) {
+        exchange_state(cpu, next);
+        return;
+    }
+    const uint64_t bit = cpu_bit(cpu);
+    machine::change_partition(cpu, *next.partition);
+    next.partition->memory.running_on.fetch_or(bit, std::memory_order_seq_cst);
+    exchange_state(cpu, next);
+    if (former != nullptr)
+        let_go(*former, bit);
+}
+
 void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
 {
-    if (cpu.loaded != &next) {
-        const Vcpu* former = cpu.loaded;
-        if (former != nullptr)
-            save(*cpu.loaded);
-        // Before the load: a selector may need a page of the LDT that is not mapped yet.
-        cpu.loaded = &next;
-        if (cpu.machine.trained_by != next.partition)
-            machine::change_partition(cpu, *next.partition);
-        load(next);
-        let_go(cpu, former, &next);
-    }
+    if (cpu.loaded != &next)
+        change_loaded(cpu, next);
     machine::copy_bytes(&frame, &next.registers, sizeof(frame));
     cpu.current = &next;
-    trace(TraceEvent::vcpu_enter, trace_name(next));
+    if (trace_enabled.load(std::memory_order_relaxed)) [[unlikely]]
+        trace_switch(TraceEvent::vcpu_enter, next);
     runstate_switch_in(next);
 }
 
@@ -113,6 +154,8 @@ void deliver_pending(Vcpu& vcpu, GuestFrame& frame)
 
 void do_requested_work(uint32_t work)
 {
+    if ((work & ~uint32_t{work_reschedule}) == 0) [[likely]]
+        return;
     if constexpr (checked_build) {
         if ((work & work_check) != 0)
             checked::stand_still();
@@ -140,9 +183,8 @@ void find_guest(GuestFrame& frame)
         // Acquire pairs with the release of whoever set a bit and poked this CPU.
         do_requested_work(cpu.work.exchange(0, std::memory_order_acquire));
         Vcpu* next = pick_next();
-        if (next != cpu.current)
-            leave_current(cpu, frame);
-        unload_if_stopped(cpu);
+        if (next != cpu.current || next == nullptr)
+            leave_others(cpu, frame);
         if (next == nullptr) {
             machine::halt_until_work();
             continue;
@@ -164,7 +206,8 @@ void find_guest(GuestFrame& frame)
 }  // namespace
 
 // A hardware vCPU runs below here; only a PV one is left to the entry code.
-void guest_work(GuestFrame& frame)
+// Without a frame pointer: a back trace leaves it out.
+[[gnu::optimize("omit-frame-pointer")]] void guest_work(GuestFrame& frame)
 {
     Cpu& cpu = this_cpu();
     for (;;) {

@@ -68,15 +68,16 @@ void charge_running(ScheduleCpu& schedule, Vcpu& vcpu, uint64_t ran_ns, Nanoseco
 }
 
 // A refined clock may step back a little: nobody is charged for that.
-void charge(ScheduleCpu& schedule, Nanoseconds now)
+void charge(ScheduleCpu& schedule, Vcpu* running, Nanoseconds now)
 {
-    const uint64_t ran_ns = now > schedule.charged_until ? now - schedule.charged_until : 0;
+    const Nanoseconds from = schedule.charged_until;
+    const uint64_t ran_ns = now > from ? now - from : 0;
     schedule.charged_until = now;
-    if (Vcpu* vcpu = chosen(schedule); vcpu != nullptr)
-        charge_running(schedule, *vcpu, ran_ns, now);
+    if (running != nullptr)
+        charge_running(schedule, *running, ran_ns, now);
 }
 
-[[gnu::noinline]] void open_window(ScheduleCpu& schedule, Nanoseconds now)
+void open_window(ScheduleCpu& schedule, Nanoseconds now)
 {
     const std::span<ScheduleWindow> windows = schedule.windows;
     const uint64_t frame_ns = windows.back().end_ns;
@@ -91,7 +92,7 @@ void charge(ScheduleCpu& schedule, Nanoseconds now)
     schedule.window_end = schedule.frame_start + windows[window].end_ns;
 }
 
-[[gnu::noinline]] void take_remote_changes(ScheduleCpu& schedule, Nanoseconds now)
+[[gnu::cold, gnu::noinline]] void take_remote_changes(ScheduleCpu& schedule, Nanoseconds now)
 {
     // Acquire pairs with the release in timers_changed_remotely().
     if (!schedule.changed.exchange(false, std::memory_order_acq_rel))
@@ -100,64 +101,80 @@ void charge(ScheduleCpu& schedule, Nanoseconds now)
         take_periodic_request(*vcpu, now);
 }
 
-[[gnu::noinline]] void fire_due(ScheduleCpu& schedule, Nanoseconds now)
-{
-    for (Vcpu* vcpu : vcpus_of(schedule)) {
-        if (vcpu->schedule.next_event <= now) [[unlikely]]
-            fire_timers(*vcpu, now);
-    }
-}
-
-[[gnu::noinline]] void enqueue(ScheduleCpu& schedule, Vcpu& vcpu, Nanoseconds now)
+void enqueue(ScheduleCpu& schedule, Vcpu& vcpu, Nanoseconds now)
 {
     const uint64_t woken_at = vcpu.schedule.woken_at.exchange(0, std::memory_order_relaxed);
     next_turn(schedule, vcpu.schedule);
     runstate_waits(vcpu, woken_at != 0 ? std::min(Nanoseconds(woken_at), now) : now);
 }
 
+// What the look below stumbled over: timers that are due, in this order, and vCPUs that have become runnable.
+[[gnu::noinline]] void settle(ScheduleCpu& schedule, Nanoseconds now)
+{
+    for (Vcpu* vcpu : vcpus_of(schedule)) {
+        if (vcpu->schedule.next_event <= now) [[unlikely]]
+            fire_timers(*vcpu, now);
+        if (vcpu->schedule.rank == 0 && vcpu->hold.load(std::memory_order_seq_cst) == 0)
+            enqueue(schedule, *vcpu, now);
+    }
+}
+
 // What one look at a CPU's vCPUs finds.
 struct Choice {
     Vcpu* vcpu;          // null: idle
-    bool contended;      // by an equal
+    uint64_t rank;       // its rank, and the next largest
+    uint64_t next_rank;
     uint32_t waiting;    // how many are held and have a timer
     Vcpu* waiter;        // the last of them
-    bool due;            // somebody's timer is due: fire it and look again
+    bool unsettled;      // settle() first, and look again
 };
 
-Choice choose(ScheduleCpu& schedule, Nanoseconds now)
+// The largest rank runs, and the next one tells whether an equal waits. `windows`: the CPU has a cyclic
+// table. Calls nothing: most switches of vCPUs are little more than this.
+template <bool windows>
+[[gnu::always_inline]] inline Choice look(const ScheduleCpu& schedule, Nanoseconds now)
 {
-    Choice best{};
+    // One by one, so that they stay in registers.
+    Vcpu* best = nullptr;
     uint64_t best_rank = 0;
+    uint64_t next_rank = 0;
+    uint32_t waiting = 0;
+    Vcpu* waiter = nullptr;
+    bool unsettled = false;
     for (Vcpu* vcpu : vcpus_of(schedule)) {
         ScheduleEntity& entity = vcpu->schedule;
         if (entity.next_event <= now) [[unlikely]] {
-            best.due = true;
+            unsettled = true;
             break;
         }
         // Pairs with the waker: it clears the hold before it looks at `accepts`.
         if (vcpu->hold.load(std::memory_order_seq_cst) != 0) {
             entity.rank = 0;
             if (entity.next_event != never) {
-                ++best.waiting;
-                best.waiter = vcpu;
+                ++waiting;
+                waiter = vcpu;
             }
             continue;
         }
-        if (entity.rank == 0) [[unlikely]]
-            enqueue(schedule, *vcpu, now);
-        if (!in_window(*vcpu, schedule.open_partition))
+        const uint64_t rank = entity.rank;
+        if (windows && rank != 0 && !in_window(*vcpu, schedule.open_partition))
             continue;
-        const bool equal = equals(entity.rank, best_rank);
-        if (entity.rank > best_rank) {
-            best.vcpu = vcpu;
-            best_rank = entity.rank;
-            best.contended = equal;
-        } else {
-            best.contended |= equal;
+        if (rank > best_rank) {
+            next_rank = best_rank;
+            best_rank = rank;
+            best = vcpu;
+        } else if (rank > next_rank) {
+            next_rank = rank;
+        } else if (rank == 0) [[unlikely]] {
+            unsettled = true;
+            break;
         }
     }
-    return best;
+    return {best, best_rank, next_rank, waiting, waiter, unsettled};
 }
+
+// An idle CPU has no rank, and so no equal.
+bool is_contended(const Choice& choice) { return choice.next_rank != 0 && equals(choice.rank, choice.next_rank); }
 
 // Whether a timer of the vCPU could make it run instead of one of that priority.
 bool may_take_over(const ScheduleCpu& schedule, const Vcpu& vcpu, uint32_t priority)
@@ -178,7 +195,7 @@ bool may_take_over(const ScheduleCpu& schedule, const Vcpu& vcpu, uint32_t prior
 }
 
 // The next event of a vCPU that could then run instead of the chosen one, whose priority it is (0: idle).
-Nanoseconds event_of_others(const ScheduleCpu& schedule, const Choice& choice, uint32_t priority)
+[[gnu::always_inline]] inline Nanoseconds event_of_others(const ScheduleCpu& schedule, const Choice& choice, uint32_t priority)
 {
     if (choice.waiting == 0)
         return never;
@@ -196,7 +213,7 @@ Nanoseconds event_of_others(const ScheduleCpu& schedule, const Choice& choice, u
 }
 
 // Makes the choice stand, unless it is held by now.
-bool change_running(ScheduleCpu& schedule, Vcpu* next, Nanoseconds now)
+[[gnu::always_inline]] inline bool change_running(ScheduleCpu& schedule, Vcpu* next, Nanoseconds now)
 {
     schedule.running.store(next, std::memory_order_seq_cst);
     if (next == nullptr)
@@ -211,60 +228,80 @@ bool change_running(ScheduleCpu& schedule, Vcpu* next, Nanoseconds now)
     return true;
 }
 
-// Ends: a timer that fired is in the future afterwards, and nobody is held for ever anew.
-Choice decide(Cpu& cpu, Nanoseconds now)
+template <bool windows>
+[[gnu::always_inline]] inline Nanoseconds next_decision(const ScheduleCpu& schedule, const Choice& choice,
+                                                        bool contended, Nanoseconds now)
 {
-    ScheduleCpu& schedule = cpu.schedule;
-    for (;;) {
-        // What was asked for up to here is decided below: the holds are read after this.
-        if ((cpu.work.load(std::memory_order_relaxed) & work_reschedule) != 0)
-            cpu.work.fetch_and(~uint32_t{work_reschedule}, std::memory_order_seq_cst);
-        const Choice choice = choose(schedule, now);
-        if (choice.due) [[unlikely]]
-            fire_due(schedule, now);
-        else if (choice.vcpu == chosen(schedule) || change_running(schedule, choice.vcpu, now)) [[likely]]
-            return choice;
-    }
-}
-
-Nanoseconds next_decision(const ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
-{
-    Nanoseconds next = schedule.window_end;
-    if (choice.contended)
+    Nanoseconds next = windows ? schedule.window_end : never;
+    if (contended)
         next = std::min(next, now + choice.vcpu->schedule.slice_left_ns);
-    if (choice.vcpu != nullptr && choice.vcpu->schedule.budget_ns != 0)
+    if (choice.vcpu != nullptr && choice.vcpu->schedule.budget_ns != 0) [[unlikely]]
         next = std::min(next, now + choice.vcpu->schedule.budget_left_ns);
     return next;
 }
 
-void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
+template <bool windows>
+[[gnu::always_inline]] inline void plan_next_decision(ScheduleCpu& schedule, const Choice& choice, Nanoseconds now)
 {
-    schedule.contended = choice.contended;
-    schedule.decided_at = now;
-    schedule.decide_by = next_decision(schedule, choice, now);
+    const bool contended = is_contended(choice);
     const uint32_t priority = choice.vcpu != nullptr ? choice.vcpu->schedule.priority : 0;
-    schedule.others_event = event_of_others(schedule, choice, priority);
-    schedule.accepts.store(acceptance(priority, schedule.open_partition), std::memory_order_release);
-    program_timer(schedule);
+    const Deadlines deadlines{next_decision<windows>(schedule, choice, contended, now),
+                              event_of_others(schedule, choice, priority)};
+    schedule.contended = contended;
+    schedule.decided_at = now;
+    schedule.decide_by = deadlines.decide_by;
+    schedule.others_event = deadlines.others_event;
+    const uint32_t open_partition = windows ? schedule.open_partition : any_partition;
+    schedule.accepts.store(acceptance(priority, open_partition), std::memory_order_release);
+    program_timer(schedule, choice.vcpu, deadlines);
+}
+
+// Ends: a timer that fired is in the future afterwards, and nobody is held for ever anew.
+template <bool windows>
+[[gnu::always_inline]] inline Vcpu* decide(Cpu& cpu, Vcpu* running, Nanoseconds now)
+{
+    ScheduleCpu& schedule = cpu.schedule;
+    for (;;) {
+        // What was asked for up to here is decided below: the holds are read after this.
+        if ((cpu.work.load(std::memory_order_relaxed) & work_reschedule) != 0) [[unlikely]]
+            cpu.work.fetch_and(~uint32_t{work_reschedule}, std::memory_order_seq_cst);
+        const Choice choice = look<windows>(schedule, now);
+        if (choice.unsettled) [[unlikely]] {
+            settle(schedule, now);
+            continue;
+        }
+        if (choice.vcpu != running && !change_running(schedule, running = choice.vcpu, now)) [[unlikely]]
+            continue;
+        plan_next_decision<windows>(schedule, choice, now);
+        return choice.vcpu;
+    }
+}
+
+// Apart: most CPUs have no table.
+[[gnu::noinline]] Vcpu* decide_in_window(Cpu& cpu, Vcpu* running, Nanoseconds now)
+{
+    if (now >= cpu.schedule.window_end)
+        open_window(cpu.schedule, now);
+    return decide<true>(cpu, running, now);
 }
 
 }  // namespace
 
-Vcpu* pick_next()
+// Without a frame pointer, whose register it needs: a back trace leaves it out.
+[[gnu::optimize("omit-frame-pointer")]] Vcpu* pick_next()
 {
     Cpu& cpu = this_cpu();
     ScheduleCpu& schedule = cpu.schedule;
     // Whoever makes a vCPU runnable from here on asks for another decision, until this one stands.
     schedule.accepts.exchange(acceptance(0, any_partition), std::memory_order_seq_cst);
     const Nanoseconds now = machine::now();
-    charge(schedule, now);
-    if (now >= schedule.window_end) [[unlikely]]
-        open_window(schedule, now);
+    Vcpu* running = chosen(schedule);
+    charge(schedule, running, now);
     if (schedule.changed.load(std::memory_order_relaxed)) [[unlikely]]
         take_remote_changes(schedule, now);
-    const Choice choice = decide(cpu, now);
-    plan_next_decision(schedule, choice, now);
-    return choice.vcpu;
+    if (schedule.open_partition != any_partition) [[unlikely]]
+        return decide_in_window(cpu, running, now);
+    return decide<false>(cpu, running, now);
 }
 
 void run_timers()

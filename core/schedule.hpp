@@ -36,7 +36,7 @@ Vcpu* pick_next();
 void run_timers();
 
 // SCHEDOP_yield: lets an equal run, if one waits. Nothing below its priority runs instead.
-void yield_turn(Vcpu& vcpu);
+inline void yield_turn(Vcpu& vcpu);
 
 // After a timer of the vCPU changed: recomputes its next event and programs the timer if that
 // matters now. The vCPU's own CPU only.
@@ -59,3 +59,5 @@ struct ScheduleCounters {
 [[nodiscard]] ScheduleCounters schedule_counters(const Vcpu& vcpu);
 
 }  // namespace bulkhead
+
+#include "core/schedule_inline.hpp"

@@ -5,6 +5,8 @@
 #include "core/cpu.hpp"
 #include "core/schedule.hpp"
 
+#include <algorithm>
+
 namespace bulkhead {
 
 // Cpu::schedule.accepts: see there.
@@ -17,22 +19,25 @@ inline bool in_window(const Vcpu& vcpu, uint32_t open_partition)
 
 inline Vcpu* chosen(const ScheduleCpu& schedule) { return schedule.running.load(std::memory_order_relaxed); }
 
-// The largest rank runs. Priority counts from 1, so that no rank is 0; who ends a slice, yields or
-// wakes gets the next turn, and so comes after its equals.
-inline constexpr unsigned rank_priority_shift = 56;
+void set_timer(ScheduleCpu& schedule, Nanoseconds next);
 
-constexpr uint64_t rank_of(uint64_t priority, uint64_t turn)
+struct Deadlines {
+    Nanoseconds decide_by, others_event;
+};
+
+// Sets this CPU's timer to what schedule's deadlines say. `vcpu`: the chosen one. Own CPU.
+inline void program_timer(ScheduleCpu& schedule, const Vcpu* vcpu, Deadlines deadlines)
 {
-    return ((priority + 2) << rank_priority_shift) - turn;
+    Nanoseconds next = std::min(std::min(deadlines.decide_by, deadlines.others_event), schedule.core_event);
+    if (vcpu != nullptr)
+        next = std::min(next, vcpu->schedule.next_event);
+    if (next == schedule.timer) [[likely]]
+        return;
+    // While equals take turns, one interrupt too many in a slice costs less than a new time for every
+    // turn.
+    if (schedule.contended && schedule.timer < next && next - schedule.timer <= slice_ns)
+        return;
+    set_timer(schedule, next);
 }
-
-inline void next_turn(ScheduleCpu& schedule, ScheduleEntity& entity)
-{
-    entity.rank = rank_of(entity.priority, ++schedule.turns);
-    entity.slice_left_ns = slice_ns;
-}
-
-// Sets this CPU's timer to what schedule's deadlines say. Own CPU.
-void program_timer(ScheduleCpu& schedule);
 
 }  // namespace bulkhead

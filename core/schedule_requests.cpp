@@ -39,17 +39,9 @@ void request_decision_if_running(const Vcpu& vcpu)
 
 }  // namespace
 
-void program_timer(ScheduleCpu& schedule)
+// Apart, so that decisions that leave it alone do not pay for its stack frame.
+[[gnu::noinline]] void set_timer(ScheduleCpu& schedule, Nanoseconds next)
 {
-    Nanoseconds next = std::min(std::min(schedule.decide_by, schedule.others_event), schedule.core_event);
-    if (const Vcpu* vcpu = chosen(schedule); vcpu != nullptr)
-        next = std::min(next, vcpu->schedule.next_event);
-    if (next == schedule.timer) [[likely]]
-        return;
-    // While equals take turns, one interrupt too many in a slice costs less than a new time for every
-    // turn.
-    if (schedule.contended && schedule.timer < next && next - schedule.timer <= slice_ns)
-        return;
     schedule.timer = next;
     machine::set_timer(next);
 }
@@ -71,21 +63,12 @@ void release(Vcpu& vcpu, uint32_t reasons)
         request_decision(cpu);
 }
 
-void yield_turn(Vcpu& vcpu)
-{
-    Cpu& cpu = this_cpu();
-    if (!cpu.schedule.contended)
-        return;
-    next_turn(cpu.schedule, vcpu.schedule);
-    cpu.work.fetch_or(work_reschedule, std::memory_order_relaxed);
-}
-
 void timers_changed(Vcpu& vcpu)
 {
     Cpu& cpu = this_cpu();
     vcpu.schedule.next_event = earliest_event(vcpu);
     if (chosen(cpu.schedule) == &vcpu)
-        program_timer(cpu.schedule);
+        program_timer(cpu.schedule, &vcpu, {cpu.schedule.decide_by, cpu.schedule.others_event});
     else
         request_decision(cpu);
 }

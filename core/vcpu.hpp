@@ -49,7 +49,8 @@ struct Vcpu {
     ScheduleEntity schedule;                    // core/schedule_entity.hpp
     VcpuTime time;                              // core/vcpu_time.hpp
     void* fpu_area;                             // XSAVE area, 64-byte aligned, size from the CPU
-    uint16_t index;                             // among all vCPUs of the image: its descriptor window
+    uint16_t index;                             // among all vCPUs of the image: its descriptor window,
+    machine::TablePointer gdt;                  // and what the CPU is told of that
     bool initialised;                           // VCPUOP_initialise succeeded
     std::array<uint16_t, NR_VIRQS> virq_port;   // 0: not bound; events lock of the partition
     std::atomic<uint32_t> poll_port;            // SCHEDOP_poll: 0 none, all ones several

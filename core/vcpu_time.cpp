@@ -5,6 +5,7 @@
 
 #include "core/cpu.hpp"
 #include "core/partition.hpp"
+#include "core/runstate.hpp"
 #include "core/schedule.hpp"
 #include "machine/clock.hpp"
 #include "machine/interrupts.hpp"
@@ -94,28 +95,6 @@ private:
     const Vcpu& vcpu_;
 };
 
-void enter_runstate(Vcpu& vcpu, int state, Nanoseconds when)
-{
-    VcpuTime& time = vcpu.time;
-    const uint64_t from = time.runstate.state_entry_time;
-    const uint64_t at = when.raw() > from ? when.raw() : from;
-    const uint32_t version = time.runstate_version.load(std::memory_order_relaxed);
-    time.runstate_version.store(version + 1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
-    time.runstate.time[time.runstate.state] += at - from;
-    time.runstate.state = state;
-    time.runstate.state_entry_time = at;
-    time.runstate_version.store(version + 2, std::memory_order_release);
-}
-
-int state_off_cpu(uint32_t held)
-{
-    if ((held & (hold_blocked | hold_polling)) != 0)
-        return RUNSTATE_blocked;
-    // Waiting for budget is waiting for the CPU; the rest is somebody's doing.
-    return (held & ~uint32_t{hold_budget}) == 0 ? RUNSTATE_runnable : RUNSTATE_offline;
-}
-
 }  // namespace
 
 void reset_time(Vcpu& vcpu)
@@ -134,24 +113,22 @@ void reset_time(Vcpu& vcpu)
     vcpu.schedule.next_event = earliest_event(vcpu);
 }
 
-void runstate_switch_in(Vcpu& vcpu)
+void write_time_areas(Vcpu& vcpu)
 {
-    VcpuTime& time = vcpu.time;
-    enter_runstate(vcpu, RUNSTATE_running, this_cpu().schedule.decided_at);
-    if (time.stale.load(std::memory_order_relaxed)) [[unlikely]]
+    if (vcpu.time.stale.load(std::memory_order_relaxed))
         update_time(vcpu);
-    if (time.runstate_area.load(std::memory_order_relaxed) != 0) {
+    if (vcpu.time.runstate_area.load(std::memory_order_relaxed) != 0) {
         const KernelTables tables(vcpu);
         write_runstate_area(vcpu);
     }
-    // Whoever makes an event pending from here on sees in Cpu::current that this CPU must be told.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-void runstate_switch_out(Vcpu& vcpu)
+int state_of_held(uint32_t held)
 {
-    const uint32_t held = vcpu.hold.load(std::memory_order_relaxed);
-    enter_runstate(vcpu, state_off_cpu(held), this_cpu().schedule.decided_at);
+    if ((held & (hold_blocked | hold_polling)) != 0)
+        return RUNSTATE_blocked;
+    // Waiting for budget is waiting for the CPU; the rest is somebody's doing.
+    return (held & ~uint32_t{hold_budget}) == 0 ? RUNSTATE_runnable : RUNSTATE_offline;
 }
 
 void runstate_waits(Vcpu& vcpu, Nanoseconds since)

@@ -41,12 +41,7 @@ struct VcpuTime {
 // Between two lives of the partition, and at start.
 void reset_time(Vcpu& vcpu);
 
-// Puts the vCPU on the CPU: runstate, vcpu_info->time when it is stale, and the guest's copies of
-// both. Call with the vCPU's own tables loaded, after Cpu::current is set and before it is entered;
-// it loads the kernel's table for the copies where the vCPU runs on the user's. Own CPU.
-void runstate_switch_in(Vcpu& vcpu);
-// Takes it off, once pick_next() has chosen something else. Own CPU.
-void runstate_switch_out(Vcpu& vcpu);
+// On and off the CPU: core/runstate.hpp.
 // The CPU found it runnable, or wants its state brought in line with Vcpu::hold, while it does not
 // run. Own CPU.
 void runstate_waits(Vcpu& vcpu, Nanoseconds since);

@@ -183,10 +183,7 @@ void set_state(const Vcpu& caller, Vcpu& target, const Head& head, const Tail& t
     pv.task_switched = (tail.control[0] & cr0_ts) != 0;
     pv.cr0 = caller.pv.cr0;
     pv.cr4 = caller.pv.cr4;
-    pv.ds = registers.ds;
-    pv.es = registers.es;
-    pv.fs = registers.fs;
-    pv.gs = registers.gs;
+    pv.selectors = {registers.ds, registers.es, registers.fs, registers.gs};
     pv.fs_base = tail.fs_base;
     pv.gs_base = pv.kernel_mode ? tail.gs_base_kernel : tail.gs_base_user;
     pv.gs_base_other = pv.kernel_mode ? tail.gs_base_user : tail.gs_base_kernel;

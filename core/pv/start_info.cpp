@@ -140,7 +140,7 @@ void set_start_registers(Partition& partition)
     vcpu.registers.rsi = virtual_of(start, start.start_info_pfn);
     vcpu.pv.kernel_mode = true;
     vcpu.pv.kernel_ss = FLAT_KERNEL_SS;
-    vcpu.pv.ds = vcpu.pv.es = vcpu.pv.fs = vcpu.pv.gs = FLAT_KERNEL_DS;
+    vcpu.pv.selectors = {FLAT_KERNEL_DS, FLAT_KERNEL_DS, FLAT_KERNEL_DS, FLAT_KERNEL_DS};
 }
 
 }  // namespace bulkhead

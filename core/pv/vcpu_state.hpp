@@ -6,6 +6,7 @@
 #include "core/pv/emulate_state.hpp"
 #include "core/types.hpp"
 #include "machine/guest_view.hpp"
+#include "machine/segments.hpp"
 
 #include <array>
 #include <cstdint>
@@ -46,7 +47,7 @@ struct PvVcpuState {
     Mfn late_user_table;
     uint64_t kernel_sp;                 // HYPERVISOR_stack_switch
     uint16_t kernel_ss;
-    uint16_t ds, es, fs, gs;            // while not running
+    machine::Selectors selectors;       // while not running
     uint64_t fs_base;
     uint64_t gs_base;                   // active now (while not running)
     uint64_t gs_base_other;             // the other one: kernel's in user mode, user's in kernel mode

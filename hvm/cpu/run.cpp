@@ -117,8 +117,6 @@ void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
 
 void load_hardware_vcpu(Vcpu& vcpu)
 {
-    const Cpu& cpu = this_cpu();
-    vcpu.partition->memory.running_on.fetch_or(uint64_t{1} << cpu.number.raw(), std::memory_order_seq_cst);
     machine::load_idle();
     machine::load_table(vcpu.hardware->window.root);
     const auto& debug = vcpu.hardware->debug;

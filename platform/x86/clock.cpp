@@ -66,11 +66,13 @@ const ClockScale& current() { return machine::clock_scale(); }
 
 clock_math::Rate rate_in(const ClockScale& scale) { return {scale.multiplier, scale.shift}; }
 
+constinit std::array<ClockScale, 2> scales{};
+
 void publish(const ClockScale& scale)
 {
-    const uint32_t next = machine::current_clock_scale.load(std::memory_order_relaxed) ^ 1;
-    machine::clock_scales[next] = scale;
-    machine::current_clock_scale.store(next, std::memory_order_release);
+    ClockScale& next = scales[&machine::clock_scale() == &scales[0] ? 1 : 0];
+    next = scale;
+    machine::current_clock_scale.store(&next, std::memory_order_release);
 }
 
 void set_rate(ClockScale& scale, uint64_t new_hz)
@@ -79,6 +81,8 @@ void set_rate(ClockScale& scale, uint64_t new_hz)
     const clock_math::Rate rate = clock_math::rate_of(hz);
     scale.multiplier = rate.multiplier;
     scale.shift = rate.shift;
+    scale.right = clock_math::right_shift_of(rate);
+    scale.factor = clock_math::factor_of(rate);
 }
 
 constexpr uint8_t clock_line = 8;
@@ -97,7 +101,8 @@ void set_wall_clock(uint64_t into_second)
 
 void begin_clock_calibration(TscTicks entry)
 {
-    publish({.tsc_base = entry, .time_base = Nanoseconds(0), .multiplier = 0, .shift = 0, .stable = false});
+    publish({.tsc_base = entry, .time_base = Nanoseconds(0), .multiplier = 0, .shift = 0, .stable = false, .right = 0,
+             .factor = 0});
     reference.start();
     set_timer_hardware(false);
     write_timer_count(std::numeric_limits<uint32_t>::max());
@@ -173,8 +178,7 @@ void refine_clock_once()
 
 namespace machine {
 
-constinit std::array<ClockScale, 2> clock_scales{};
-constinit std::atomic<uint32_t> current_clock_scale{0};
+constinit std::atomic<const ClockScale*> current_clock_scale{&scales[0]};
 
 Nanoseconds time_before(const ClockScale& scale, TscTicks ticks)
 {

@@ -42,6 +42,15 @@ constexpr uint64_t nanoseconds_for(uint64_t ticks, const Rate& rate)
     return static_cast<uint64_t>((static_cast<Wide>(shifted(ticks, rate.shift)) * rate.multiplier) >> 32);
 }
 
+// The same in fewer instructions, for whoever reads the clock often: all shifts to the left are in the
+// factor, which fits 64 bits for every rate.
+constexpr uint8_t right_shift_of(const Rate& rate) { return rate.shift < 0 ? static_cast<uint8_t>(-rate.shift) : 0; }
+constexpr uint64_t factor_of(const Rate& rate) { return uint64_t{rate.multiplier} << (rate.shift > 0 ? rate.shift : 0); }
+constexpr uint64_t nanoseconds_for(uint64_t ticks, uint8_t right, uint64_t factor)
+{
+    return static_cast<uint64_t>((static_cast<Wide>(ticks >> right) * factor) >> 32);
+}
+
 // value << 32, divided by a 32-bit number whose quotient fits 64 bits; rounded up.
 inline uint64_t divide_shifted(uint64_t value, uint32_t divisor)
 {

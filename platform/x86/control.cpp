@@ -25,7 +25,7 @@ void set_time_stamp_disable(bool on)
     const uint64_t new_cr4 = on ? old_cr4 | cr4_tsd : old_cr4 & ~cr4_tsd;
     if (new_cr4 != old_cr4)
         x86::write_cr4(new_cr4);
-    this_cpu().machine.time_stamp_disabled = on;
+    this_cpu().machine.cr4_of_guest = new_cr4 & cr4_tsd;
 }
 
 void write_tsc_aux(uint64_t value)

@@ -4,6 +4,7 @@
 #include "machine/control.hpp"
 #include "machine/core_space.hpp"
 #include "machine/memory.hpp"
+#include "machine/registers.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/interrupt_table.hpp"
@@ -207,6 +208,7 @@ void set_up_this_cpu(Cpu& cpu)
     x86::load_idt({sizeof(interrupt_table) - 1, reinterpret_cast<uint64_t>(interrupt_table.data())});
     x86::write_cr0(cr0_value);
     x86::write_cr4(cr4_value());
+    machine::has_base_instructions = features().fsgsbase;
     set_model_specific_registers(block);
     set_up_mitigations();
     machine::write_tsc_aux(0);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// XSAVE and XRSTOR around switches of vCPUs. Saved eagerly: a lazy switch leaks register contents on
-// CPUs that speculate past #NM.
+// What the CPU keeps for XSAVE and XRSTOR, set up once.
 #include "machine/fpu.hpp"
 
 #include "platform/x86/cpuid.hpp"
@@ -17,9 +16,7 @@ namespace {
 // x87, SSE, AVX, and the three of AVX-512. PKRU is left out: a PV kernel cannot use protection keys.
 constexpr uint64_t switchable_components = 0x1 | 0x2 | 0x4 | 0x20 | 0x40 | 0x80;
 
-constinit uint64_t components = 0;
 constinit uint32_t area_bytes = 512;
-constinit bool has_xsaveopt = false;
 constinit bool packs_soundly = true;
 
 constexpr uint32_t xsave_leaf = 0xD;
@@ -40,7 +37,7 @@ bool try_packing()
     constexpr size_t header = 512;
     constexpr size_t upper_half_of_ymm0 = header + 64;
     constexpr size_t half_bytes = 16;
-    if ((components & up_to_avx) != up_to_avx || (cpuid(xsave_leaf, 1).eax & xsavec_bit) == 0)
+    if ((fpu_of_cpu.components & up_to_avx) != up_to_avx || (cpuid(xsave_leaf, 1).eax & xsavec_bit) == 0)
         return true;
     alignas(64) std::array<uint8_t, upper_half_of_ymm0 + 16 * half_bytes> area{};
     memcpy(&area[24], &mxcsr_after_reset, sizeof(mxcsr_after_reset));
@@ -58,7 +55,8 @@ bool try_packing()
 
 }  // namespace
 
-uint64_t fpu_components() { return components; }
+constinit FpuOfCpu fpu_of_cpu{};
+
 uint32_t fpu_area_bytes() { return area_bytes; }
 bool packs_fpu_soundly() { return packs_soundly; }
 
@@ -68,14 +66,6 @@ void init_fpu_area(void* area)
     auto* bytes = static_cast<unsigned char*>(area);
     memcpy(bytes, &fcw_after_reset, sizeof(fcw_after_reset));
     memcpy(bytes + 24, &mxcsr_after_reset, sizeof(mxcsr_after_reset));
-}
-
-void write_xcr0(uint64_t value)
-{
-    asm volatile("xsetbv"
-                 :
-                 : "c"(0), "a"(static_cast<uint32_t>(value)),
-                   "d"(static_cast<uint32_t>(value >> 32)));
 }
 
 uint64_t read_xcr0()
@@ -103,40 +93,22 @@ void init_fpu()
     const CpuidResult offered = cpuid(xsave_leaf, 0);
     const uint64_t mask = ((uint64_t{offered.edx} << 32) | offered.eax) & switchable_components;
     write_xcr0(mask);
-    components = mask;
+    fpu_of_cpu.components = mask;
     area_bytes = cpuid(xsave_leaf, 0).ebx;  // for what XCR0 holds now
-    has_xsaveopt = (cpuid(xsave_leaf, 1).eax & 1) != 0;
+    fpu_of_cpu.optimised = (cpuid(xsave_leaf, 1).eax & 1) != 0;
     packs_soundly = try_packing();
 }
 
-void save_fpu(void* area, uint64_t guest_xcr0)
+// Without XSAVEOPT.
+void save_fpu_otherwise(void* area, uint64_t guest_xcr0)
 {
-    if (components == 0) {
+    if (fpu_of_cpu.components == 0) {
         asm volatile("fxsave64 (%0)" : : "r"(area) : "memory");
         return;
     }
-    if (guest_xcr0 != components)
-        write_xcr0(components);
-    const auto low = static_cast<uint32_t>(components);
-    const auto high = static_cast<uint32_t>(components >> 32);
-    if (has_xsaveopt)
-        asm volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
-    else
-        asm volatile("xsave64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
-}
-
-// XCR0 holds all components here: save_fpu() of the vCPU before, or the CPU's start, left it so.
-void restore_fpu(const void* area, uint64_t guest_xcr0)
-{
-    if (components == 0) {
-        asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
-        return;
-    }
-    const auto low = static_cast<uint32_t>(components);
-    const auto high = static_cast<uint32_t>(components >> 32);
-    asm volatile("xrstor64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
-    if (guest_xcr0 != components)
-        write_xcr0(guest_xcr0);
+    if (guest_xcr0 != fpu_of_cpu.components)
+        write_xcr0(fpu_of_cpu.components);
+    asm volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
 }
 
 }  // namespace bulkhead::machine

@@ -56,7 +56,7 @@ START_ONLY void make_shared_part()
     *shared.entry(layout::descriptor_windows, shift_1g) = machine::core_directory(layout::descriptor_windows);
 }
 
-void bring_up_to_date(machine::GuestView& view, Mfn table, uint32_t changes)
+[[gnu::cold, gnu::noinline]] void renew(machine::CpuPart& cpu, machine::GuestView& view, Mfn table, uint32_t changes)
 {
     uint64_t* copy = machine::frame_pointer<uint64_t>(view.copy);
     memcpy(copy, machine::frame_pointer(table), page_size);
@@ -65,6 +65,7 @@ void bring_up_to_date(machine::GuestView& view, Mfn table, uint32_t changes)
     copy[image_slot] = machine::frame_pointer<uint64_t>(shared.top())[image_slot];
     view.of = table;
     view.changes = changes;
+    cpu.guest_cr3 = address_of(view.copy).raw();
 }
 
 }  // namespace
@@ -97,6 +98,27 @@ bool copy_is_behind(const Vcpu& vcpu)
     return view.changes != vcpu.partition->memory.top_level_changes.load(std::memory_order_acquire);
 }
 
+// Acquire: an entry that was written before the change was counted is in the copy.
+void load_any_view(Vcpu& vcpu)
+{
+    CpuPart& cpu = this_cpu().machine;
+    GuestView* view = &vcpu.pv.views[0];
+    Mfn table = vcpu.pv.kernel_table;
+    if (!vcpu.pv.kernel_mode) {
+        ++view;
+        table = vcpu.pv.user_table;
+    }
+    cpu.core_cr3 = address_of(table).raw();
+    if (vcpu.partition->is_trusted()) [[unlikely]] {
+        cpu.guest_cr3 = cpu.core_cr3;
+        return;
+    }
+    const uint32_t changes = vcpu.partition->memory.top_level_changes.load(std::memory_order_acquire);
+    if (view->of != table || view->changes != changes) [[unlikely]]
+        return renew(cpu, *view, table, changes);
+    cpu.guest_cr3 = address_of(view->copy).raw();
+}
+
 void renew_views(Partition& partition)
 {
     partition.memory.top_level_changes.fetch_add(1, std::memory_order_seq_cst);
@@ -111,21 +133,4 @@ void renew_views(Partition& partition)
 
 }  // namespace bulkhead
 
-// Acquire: an entry that was written before the change was counted is in the copy.
-void choose_guest_view(bulkhead::Vcpu& vcpu)
-{
-    using namespace bulkhead;
-    using machine::GuestView;
-    machine::CpuPart& cpu = this_cpu().machine;
-    const Mfn table = vcpu.pv.kernel_mode ? vcpu.pv.kernel_table : vcpu.pv.user_table;
-    cpu.core_cr3 = address_of(table).raw();
-    if (vcpu.partition->is_trusted()) {
-        cpu.guest_cr3 = cpu.core_cr3;
-        return;
-    }
-    GuestView& view = vcpu.pv.views[vcpu.pv.kernel_mode ? 0 : 1];
-    const uint32_t changes = vcpu.partition->memory.top_level_changes.load(std::memory_order_acquire);
-    if (view.of != table || view.changes != changes) [[unlikely]]
-        bring_up_to_date(view, table, changes);
-    cpu.guest_cr3 = address_of(view.copy).raw();
-}
+void choose_guest_view(bulkhead::Vcpu& vcpu) { bulkhead::machine::load_any_view(vcpu); }

@@ -3,6 +3,8 @@
 // memory-mapped registers. For platform/x86/ and boot/ only; the core sees machine/*.hpp.
 #pragma once
 
+#include "machine/segments.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -79,12 +81,7 @@ inline void pause() { asm volatile("pause" : : : "memory"); }
         asm volatile("cli; hlt" : : : "memory");
 }
 
-// Pointers for LGDT and LIDT.
-struct [[gnu::packed]] TablePointer {
-    uint16_t limit;
-    uint64_t base;
-};
-static_assert(sizeof(TablePointer) == 10);
+using machine::TablePointer;     // for LGDT and LIDT
 
 inline void load_gdt(const TablePointer& pointer) { asm volatile("lgdt %0" : : "m"(pointer)); }
 inline void load_idt(const TablePointer& pointer) { asm volatile("lidt %0" : : "m"(pointer)); }

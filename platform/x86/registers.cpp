@@ -1,58 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The guest's segment and debug registers. FSGSBASE instructions where the CPU has them.
+// The guest's segment and debug registers.
 #include "machine/registers.hpp"
 
-#include "platform/x86/features.hpp"
-#include "platform/x86/msr.hpp"
 #include "platform/x86/smap.hpp"
 
 namespace bulkhead::machine {
 
-uint64_t read_fs_base()
-{
-    if (!features().fsgsbase)
-        return read_msr(Msr::IA32_FS_BASE);
-    uint64_t base;
-    asm volatile("rdfsbase %0" : "=r"(base));
-    return base;
-}
-
-uint64_t read_gs_base()
-{
-    if (!features().fsgsbase)
-        return read_msr(Msr::IA32_GS_BASE);
-    uint64_t base;
-    asm volatile("rdgsbase %0" : "=r"(base));
-    return base;
-}
-
-uint64_t read_kernel_gs_base() { return read_msr(Msr::IA32_KERNEL_GS_BASE); }
-
-void write_fs_base(uint64_t base)
-{
-    if (!features().fsgsbase)
-        return write_msr(Msr::IA32_FS_BASE, base);
-    asm volatile("wrfsbase %0" : : "r"(base) : "memory");
-}
-
-void write_gs_base(uint64_t base)
-{
-    if (!features().fsgsbase)
-        return write_msr(Msr::IA32_GS_BASE, base);
-    asm volatile("wrgsbase %0" : : "r"(base) : "memory");
-}
-
-void write_kernel_gs_base(uint64_t base) { write_msr(Msr::IA32_KERNEL_GS_BASE, base); }
-
-Selectors read_selectors()
-{
-    Selectors selectors;
-    asm volatile("mov %%ds, %0" : "=rm"(selectors.ds));
-    asm volatile("mov %%es, %0" : "=rm"(selectors.es));
-    asm volatile("mov %%fs, %0" : "=rm"(selectors.fs));
-    asm volatile("mov %%gs, %0" : "=rm"(selectors.gs));
-    return selectors;
-}
+constinit bool has_base_instructions{false};
 
 // A selector that faults (#GP, #NP) leaves null in the register.
 #define LOAD_SELECTOR(segment, value, ok)                       \

@@ -113,6 +113,7 @@ uint64_t spec_ctrl_for(const Partition& partition)
 START_ONLY void init_mitigations()
 {
     chosen = choose_mitigations(features());
+    machine::partitions_change_speculation = chosen.barrier || chosen.no_store_bypass || chosen.intel_ibrs;
     if (chosen.clears_buffers)
         patch_verw();
     if (!chosen.retpolines)
@@ -133,10 +134,13 @@ void set_up_mitigations()
 
 namespace machine {
 
-void change_partition(Cpu& cpu, const Partition& next)
+constinit bool partitions_change_speculation{false};
+
+void change_speculation(CpuPart& part, const Partition& next)
 {
-    CpuPart& part = cpu.machine;
     const Partition* former = part.trained_by;
+    if (former == &next)
+        return;
     part.trained_by = &next;
     if (const uint64_t wanted = spec_ctrl_for(next); wanted != part.spec_ctrl) {
         part.spec_ctrl = wanted;

@@ -16,6 +16,9 @@ struct ClockScale {
     uint32_t multiplier;
     int8_t shift;
     bool stable;                  // the same on every CPU, for ever (invariant, or passed the check)
+    // The same for the core's own use, in fewer instructions: ((tsc - tsc_base) >> right) * factor >> 32.
+    uint8_t right;
+    uint64_t factor;
 };
 
 [[nodiscard]] inline TscTicks read_tsc();

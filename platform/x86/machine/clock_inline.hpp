@@ -4,7 +4,6 @@
 
 #include "platform/x86/clock_math.hpp"
 
-#include <array>
 #include <atomic>
 
 namespace bulkhead::machine {
@@ -17,12 +16,11 @@ inline TscTicks read_tsc()
     return TscTicks((uint64_t{high} << 32) | low);
 }
 
-// Two, so that a reader on another CPU never sees half of a refinement.
-extern constinit std::array<ClockScale, 2> clock_scales;
-extern constinit std::atomic<uint32_t> current_clock_scale;
+// One of two, so that a reader on another CPU never sees half of a refinement.
+extern constinit std::atomic<const ClockScale*> current_clock_scale;
 
 // Acquire pairs with the release of whoever refined it.
-inline const ClockScale& clock_scale() { return clock_scales[current_clock_scale.load(std::memory_order_acquire)]; }
+inline const ClockScale& clock_scale() { return *current_clock_scale.load(std::memory_order_acquire); }
 
 Nanoseconds time_before(const ClockScale& scale, TscTicks ticks);
 
@@ -32,7 +30,7 @@ inline Nanoseconds to_time(TscTicks ticks)
     // Ticks may have been read just before the rate was refined.
     if (ticks < scale.tsc_base) [[unlikely]]
         return time_before(scale, ticks);
-    return scale.time_base + clock_math::nanoseconds_for(ticks - scale.tsc_base, {scale.multiplier, scale.shift});
+    return scale.time_base + clock_math::nanoseconds_for(ticks - scale.tsc_base, scale.right, scale.factor);
 }
 
 inline Nanoseconds now() { return to_time(read_tsc()); }

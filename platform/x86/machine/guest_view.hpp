@@ -37,6 +37,14 @@ extern constinit bool guests_have_views;
     }
 }
 
+// The same in a switch of vCPUs, which is an ordinary function.
+void load_any_view(Vcpu& vcpu);
+inline void load_view(Vcpu& vcpu)
+{
+    if (guests_have_views) [[unlikely]]
+        load_any_view(vcpu);
+}
+
 // An entry of one of the partition's top-level tables has changed: every CPU that runs the partition
 // renews its copy before the next instruction that its guest executes after entering the core.
 void renew_views(Partition& partition);

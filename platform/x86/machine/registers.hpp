@@ -2,29 +2,38 @@
 // Registers of the CPU that belong to the running guest.
 #pragma once
 
+#include "machine/segments.hpp"
+
 #include <array>
 #include <cstdint>
 
 namespace bulkhead::machine {
 
-[[nodiscard]] uint64_t read_fs_base();
-[[nodiscard]] uint64_t read_gs_base();
-[[nodiscard]] uint64_t read_kernel_gs_base();
+[[nodiscard]] inline uint64_t read_fs_base();
+[[nodiscard]] inline uint64_t read_gs_base();
+[[nodiscard]] inline uint64_t read_kernel_gs_base();
 // The address must be canonical.
-void write_fs_base(uint64_t base);
-void write_gs_base(uint64_t base);
-void write_kernel_gs_base(uint64_t base);
+inline void write_fs_base(uint64_t base);
+inline void write_gs_base(uint64_t base);
+inline void write_kernel_gs_base(uint64_t base);
+// The two active ones.
+struct Bases {
+    uint64_t fs, gs;
+};
+[[nodiscard]] inline Bases read_bases();
+inline void write_bases(Bases bases);
 // Exchanges the active GS base with the other one.
 inline void swap_gs();
 
-struct Selectors {
-    uint16_t ds, es, fs, gs;
-};
-[[nodiscard]] Selectors read_selectors();
+inline void read_selectors(Selectors& to);
 // Loads selectors; one that the guest's descriptor tables do not allow becomes null. False then.
 [[nodiscard]] bool load_selectors(const Selectors& selectors);
 // Loads the GS selector that user mode sees (the other base) without changing the active base.
 [[nodiscard]] bool load_user_gs(uint16_t selector);
+
+inline void load_gdt(const TablePointer& window);
+// 0, or that of the LDT in the core's page of the window.
+inline void load_ldt_register(uint16_t selector);
 
 // CR3 without touching flush stamps: a change of mode of the same guest. frame: top-level table.
 inline void switch_table(uint64_t frame);

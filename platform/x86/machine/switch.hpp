@@ -9,9 +9,11 @@ namespace bulkhead::machine {
 // Moves a vCPU's state out of this CPU, which keeps running on its page tables until load_guest()
 // or load_idle().
 void save_guest(Vcpu& vcpu);
-// Puts a vCPU's state and page tables into this CPU. Selectors that its descriptor tables no longer
-// allow become null.
+// Puts a vCPU's state and page tables into this CPU, whatever its registers hold. Selectors that its
+// descriptor tables no longer allow become null.
 void load_guest(Vcpu& vcpu);
+// Both, for two PV vCPUs: what is the same in both is not loaded.
+void exchange_guests(Vcpu& from, Vcpu& to);
 // Loads the LDT that vcpu.pv.ldt_base and ldt_entries say (MMUEXT_SET_LDT): the vCPU is current.
 void load_ldt(Vcpu& vcpu);
 // The core's own page tables and no guest's descriptors.

@@ -196,7 +196,7 @@ private:
         if (next != cpu.current && cpu.current != nullptr) {
             Vcpu* former = cpu.current;
             cpu.current = nullptr;
-            runstate_switch_out(*former);
+            runstate_switch_out(*former, former->hold.load());
         }
         Vcpu* loaded = cpu.loaded;
         if (loaded == nullptr || loaded == cpu.current || (loaded->hold.load() & hold_stopped) == 0)

@@ -7,6 +7,7 @@
 
 #include "core/console/console.hpp"
 #include "core/events.hpp"
+#include "core/runstate.hpp"
 #include "core/schedule.hpp"
 #include "core/vcpu_time.hpp"
 #include "machine/clock.hpp"
@@ -176,7 +177,7 @@ private:
         Vcpu* former = cpu.current;
         cpu.current = nullptr;
         if (former != nullptr)
-            runstate_switch_out(*former);
+            runstate_switch_out(*former, former->hold.load());
         if (next == nullptr || next->schedule.core_work)
             return;
         cpu.current = next;

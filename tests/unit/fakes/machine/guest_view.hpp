@@ -22,6 +22,7 @@ struct GuestView {
 inline uint64_t views_chosen;
 inline uint64_t views_renewed;
 inline void choose_view(Vcpu&) { ++views_chosen; }
+inline void load_view(Vcpu&) { ++views_chosen; }
 inline void renew_views(Partition&) { ++views_renewed; }
 
 inline bool view_behind;

@@ -2,14 +2,13 @@
 // Takes the place of platform/x86/machine/registers.hpp in unit tests: the registers are variables.
 #pragma once
 
+#include "platform/x86/machine/segments.hpp"
+
 #include <cstdint>
 #include <utility>
 
 namespace bulkhead::machine {
 
-struct Selectors {
-    uint16_t ds, es, fs, gs;
-};
 struct DebugRegisters {
     uint64_t address[4];
     uint64_t status;
@@ -22,6 +21,9 @@ namespace bulkhead::fake {
 
 struct Registers {
     uint64_t fs_base, gs_base, kernel_gs_base;
+    unsigned kernel_gs_writes, ldt_loads, selector_loads;
+    uint64_t gdt_window;
+    uint16_t ldt;
     machine::Selectors selectors;
     uint16_t user_gs;
     bool selectors_load = true;          // what load_selectors() and load_user_gs() answer
@@ -41,19 +43,40 @@ namespace bulkhead::machine {
 [[nodiscard]] inline uint64_t read_kernel_gs_base() { return fake::registers.kernel_gs_base; }
 inline void write_fs_base(uint64_t base) { fake::registers.fs_base = base; }
 inline void write_gs_base(uint64_t base) { fake::registers.gs_base = base; }
-inline void write_kernel_gs_base(uint64_t base) { fake::registers.kernel_gs_base = base; }
+inline void write_kernel_gs_base(uint64_t base)
+{
+    fake::registers.kernel_gs_base = base;
+    ++fake::registers.kernel_gs_writes;
+}
+struct Bases {
+    uint64_t fs, gs;
+};
+[[nodiscard]] inline Bases read_bases() { return {fake::registers.fs_base, fake::registers.gs_base}; }
+inline void write_bases(Bases bases)
+{
+    fake::registers.fs_base = bases.fs;
+    fake::registers.gs_base = bases.gs;
+}
 inline void swap_gs() { std::swap(fake::registers.gs_base, fake::registers.kernel_gs_base); }
 
-[[nodiscard]] inline Selectors read_selectors() { return fake::registers.selectors; }
+inline void read_selectors(Selectors& to) { to = fake::registers.selectors; }
 [[nodiscard]] inline bool load_selectors(const Selectors& selectors)
 {
     fake::registers.selectors = selectors;
+    ++fake::registers.selector_loads;
     return fake::registers.selectors_load;
 }
 [[nodiscard]] inline bool load_user_gs(uint16_t selector)
 {
     fake::registers.user_gs = selector;
     return fake::registers.selectors_load;
+}
+
+inline void load_gdt(const TablePointer& window) { fake::registers.gdt_window = window.base; }
+inline void load_ldt_register(uint16_t selector)
+{
+    fake::registers.ldt = selector;
+    ++fake::registers.ldt_loads;
 }
 
 inline void switch_table(uint64_t frame) { fake::registers.table = frame; }

@@ -38,6 +38,19 @@ TEST(ClockMath, is_right_to_a_part_in_a_thousand_million)
     }
 }
 
+TEST(ClockMath, tells_the_same_with_all_shifts_to_the_left_in_the_factor)
+{
+    std::mt19937_64 random(1);
+    for (const uint64_t hz : {1ul, 25'000'000ul, 1'000'000'000ul, 2'000'000'001ul, 5'700'000'000ul, 20'000'000'000ul}) {
+        const Rate rate = rate_of(hz);
+        for (unsigned i = 0; i < 1000; ++i) {
+            const uint64_t ticks = random() >> (rate.shift > 0 ? rate.shift : 0) >> i % 32;
+            UNSIGNED_LONGLONGS_EQUAL(nanoseconds_for(ticks, rate),
+                                     nanoseconds_for(ticks, right_shift_of(rate), factor_of(rate)));
+        }
+    }
+}
+
 TEST(ClockMath, does_not_overflow_in_a_century)
 {
     const Rate rate = rate_of(3'000'000'000);
