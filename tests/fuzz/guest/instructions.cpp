@@ -97,7 +97,21 @@ size_t put(Cpu& cpu, size_t at, const Bytes& bytes)
 // Code that ends in int3: what was cut off may swallow some of what follows.
 void put_end(Cpu& cpu, size_t at) { memset(cpu.code + at, 0xcc, 32); }
 
-void assemble(Cpu& cpu)
+// An Intel CPU takes it in 64-bit mode too, and forgets RIP and RSP: a kernel that executes it is lost.
+bool is_deadly(const Bytes& bytes, bool as_kernel)
+{
+    static const bool is_intel = [] {
+        uint32_t a = 0;
+        uint32_t b = 0;
+        uint32_t c = 0;
+        uint32_t d = 0;
+        asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+        return b == 0x756e6547;
+    }();
+    return as_kernel && is_intel && bytes.length == 2 && bytes.byte[0] == 0x0f && bytes.byte[1] == 0x34;
+}
+
+void assemble(Cpu& cpu, bool as_kernel)
 {
     Choice& choice = cpu.choice;
     size_t at = 0;
@@ -109,7 +123,8 @@ void assemble(Cpu& cpu)
         } else {
             if (choice.one_in(12))
                 cpu.code[at++] = static_cast<uint8_t>(choice.of({0xf0, 0xf2, 0xf3, 0x66, 0x67, 0x64, 0x65, 0x48}));
-            at = put(cpu, at, instructions[choice.below(sizeof(instructions) / sizeof(instructions[0]))]);
+            const Bytes& bytes = instructions[choice.below(sizeof(instructions) / sizeof(instructions[0]))];
+            at = put(cpu, at, is_deadly(bytes, as_kernel) ? instructions[0] : bytes);
         }
     }
     put_end(cpu, at);
@@ -150,7 +165,7 @@ void random_store(Cpu& cpu)
 void random_instructions(Cpu& cpu)
 {
     Choice& choice = cpu.choice;
-    assemble(cpu);
+    assemble(cpu, true);
     uint64_t number = any_value(cpu);
     if (choice.one_in(2))
         number = choice.of({0x10, 0x1b, 0x8b, 0x122, 0x174, 0x175, 0x176, 0x1d9, 0x277, 0x3a, 0x48, 0x49, 0x1a0, 0x6e0,
@@ -165,11 +180,11 @@ void random_instructions(Cpu& cpu)
 void random_return(Cpu& cpu)
 {
     Choice& choice = cpu.choice;
-    assemble(cpu);
+    const bool user = !choice.one_in(4);
+    assemble(cpu, !user);
     // From user mode the kernel must find its stack again.
     CHECK_EQUAL(0, hypercall<__HYPERVISOR_stack_switch>(FLAT_KERNEL_SS, as_argument(cpu.entry_stack + sizeof(cpu.entry_stack))));
     CHECK_EQUAL(0, mmuext(MMUEXT_NEW_USER_BASEPTR, mfn_of(pool.user_top)));
-    const bool user = !choice.one_in(4);
     uint64_t cs = user ? FLAT_USER_CS64 : kernel_cs;
     uint64_t ss = FLAT_USER_SS64;
     uint64_t rip = as_argument(cpu.code);
