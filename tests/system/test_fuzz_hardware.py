@@ -79,5 +79,5 @@ def run_hardware(context, start, operations, boxes, **options):
 test("random instructions in every mode, AMD-V", start="start", operations=3_000, memory="512M")(fuzz_hardware)
 test("random instructions in every mode, 300 thousand, AMD-V", full=True, start="start", operations=300_000,
      memory="512M")(fuzz_hardware)
-test("random instructions in every mode, VT-x", full=True, start="start_bochs", operations=20_000,
+test("random instructions in every mode, VT-x", full=True, start="start_bochs", operations=5_000,
      memory=512)(fuzz_hardware)
