@@ -194,6 +194,7 @@ START_ONLY void Decoder::virtualisation()
         else
             f.svm = bit(leaf(0x8000'000A).edx, 0) ? Virtualisation::available
                                                    : Virtualisation::without_nested_paging;
+        f.svm_avic = f.svm == Virtualisation::available && bit(leaf(0x8000'000A).edx, 13);
     }
 }
 
@@ -279,8 +280,8 @@ int describe_cpu(const Features& f, char* to, size_t bytes)
 int describe_virtualisation(const Features& f, char* to, size_t bytes)
 {
     const char* iommu = f.iommu_intel ? "VT-d" : f.iommu_amd ? "AMD-Vi" : "none";
-    return snprintf(to, bytes, "VT-x with EPT: %s; AMD-V with NPT: %s; IOMMU: %s", state_of(f.vtx),
-                    state_of(f.svm), iommu);
+    return snprintf(to, bytes, "VT-x with EPT: %s; AMD-V with NPT: %s%s; IOMMU: %s", state_of(f.vtx),
+                    state_of(f.svm), f.svm_avic ? " (AVIC: there, not used)" : "", iommu);
 }
 
 int describe_leaks(const Features& f, char* to, size_t bytes)

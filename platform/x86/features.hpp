@@ -36,6 +36,7 @@ struct Features {
 
     Virtualisation vtx;                     // with EPT
     Virtualisation svm;                     // with nested paging
+    bool svm_avic;                          // a local APIC of the CPU's own, which nothing here uses
     bool iommu_intel, iommu_amd;            // the firmware's tables describe one (set from ACPI)
 
     // What the CPU leaks, as far as it tells. True if it does not say that it is safe.

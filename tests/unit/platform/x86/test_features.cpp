@@ -151,6 +151,23 @@ TEST(Features, tell_amdv_with_nested_paging_from_its_lesser_forms)
     CHECK(decode().svm == Virtualisation::locked_by_firmware);
 }
 
+TEST(Features, say_that_avic_is_there_and_not_used)
+{
+    amd();
+    leaves[{0x80000001, 0}].ecx = 1u << 2;
+    leaves[{0x8000000A, 0}].edx = 1;
+    msrs[0xC0010114] = 0;
+    char words[200];
+    describe_virtualisation(decode(), words, sizeof(words));
+    STRCMP_CONTAINS("AMD-V with NPT: available; IOMMU", words);
+    leaves[{0x8000000A, 0}].edx = 1 | 1u << 13;
+    CHECK(decode().svm_avic);
+    describe_virtualisation(decode(), words, sizeof(words));
+    STRCMP_CONTAINS("AMD-V with NPT: available (AVIC: there, not used); IOMMU", words);
+    msrs[0xC0010114] = 0x10;
+    CHECK_FALSE(decode().svm_avic);
+}
+
 TEST(Features, take_an_intel_cpu_as_leaking_unless_it_denies_it)
 {
     intel();
