@@ -48,7 +48,7 @@ CpuidResult xen_features(const Vcpu& vcpu)
 CpuidResult features_leaf(Vcpu& vcpu)
 {
     // OSXSAVE follows the guest's register, as the PV policy has it.
-    vcpu.pv.cr4 = vendor().paging(vcpu).cr4;
+    vcpu.pv.cr4 = vendor().read_cr4(vcpu);
     CpuidResult result = guest_cpuid(vcpu, 1, 0);
     result.edx |= extras.leaf_1_edx;
     result.ecx |= (vcpu.hardware->apic.by_page ? 0 : x2apic) | tsc_deadline;

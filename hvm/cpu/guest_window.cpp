@@ -163,7 +163,7 @@ uint64_t* next_table(GuestWindow& window, uint64_t& entry)
     return machine::physical_pointer<uint64_t>(HostPhysical(entry & frame_bits));
 }
 
-void forget_tables(GuestWindow& window)
+[[gnu::noinline]] void forget_tables(GuestWindow& window)
 {
     auto* root = machine::frame_pointer<uint64_t>(window.root);
     for (unsigned i = 0; i < window.top_slots_used; ++i)
@@ -175,13 +175,12 @@ void forget_tables(GuestWindow& window)
     machine::load_table(window.root);
 }
 
+constexpr unsigned region_shift = page_shift + 9;
+
 // Null: there are more places than tables for them.
-uint64_t* window_entry(GuestWindow& window, uint64_t address)
+[[gnu::noinline]] uint64_t* find_window_entry(GuestWindow& window, uint64_t address)
 {
-    constexpr unsigned region_shift = page_shift + 9;
     const uint64_t index = (address >> page_shift) & 511;
-    if (window.last_region == (address >> region_shift) + 1) [[likely]]
-        return &window.last_table[index];
     auto* table = machine::frame_pointer<uint64_t>(window.root);
     const auto slot = static_cast<uint16_t>((address >> 39) & 511);
     if (table[slot] == 0) {
@@ -196,6 +195,13 @@ uint64_t* window_entry(GuestWindow& window, uint64_t address)
     window.last_region = (address >> region_shift) + 1;
     window.last_table = table;
     return &table[index];
+}
+
+[[gnu::always_inline]] inline uint64_t* window_entry(GuestWindow& window, uint64_t address)
+{
+    if (window.last_region == (address >> region_shift) + 1) [[likely]]
+        return &window.last_table[(address >> page_shift) & 511];
+    return find_window_entry(window, address);
 }
 
 }  // namespace
@@ -267,7 +273,7 @@ bool map_guest_page(Vcpu& vcpu, uint64_t address, bool write)
     if (entry == nullptr || window.shown_used == window.shown.size()) {
         // Begin anew. An access needs two pages at a time.
         forget_tables(window);
-        entry = window_entry(window, address);
+        entry = find_window_entry(window, address);
     }
     const bool was_present = *entry != 0;
     *entry = machine::physical_of(memory).raw() | present | accessed | dirty | no_execute |

@@ -150,6 +150,7 @@ struct VendorOperations {
     // The CPU itself delivers what the local APIC has requested: only events are put in.
     bool (*delivers_apic)();
     GuestPaging (*paging)(const Vcpu& vcpu);
+    uint64_t (*read_cr4)(const Vcpu& vcpu);     // as the guest reads it
     // What is added to RIP to find the code: 0 in 64-bit code.
     uint64_t (*code_base)(const Vcpu& vcpu);
     // Length of the instruction that left, if the CPU says it; else 0.

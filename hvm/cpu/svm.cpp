@@ -263,20 +263,10 @@ bool in_64_bit_code(const Vcpu& vcpu)
 }
 
 // ExitReason::nothing: there is nothing to do any more.
-Exit decode(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
+[[gnu::noinline]] Exit decode_rare(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
 {
     Exit exit{};
     exit.detail = block.exit_code;
-    const auto with_length = [&](ExitReason reason) __attribute__((always_inline)) {
-        exit.reason = reason;
-        exit.length = length_of_instruction(vcpu, block, reason);
-        return exit;
-    };
-    // The most frequent first.
-    if (block.exit_code == exit_vmmcall)
-        return with_length(ExitReason::hypercall);
-    if (block.exit_code == exit_msr)
-        return with_length(block.exit_info_1 != 0 ? ExitReason::msr_write : ExitReason::msr_read);
     switch (block.exit_code) {
     case svm::exit_interrupt:
     case exit_nmi:
@@ -286,10 +276,6 @@ Exit decode(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
     case exit_window:
         exit.reason = ExitReason::interrupt_window;
         return exit;
-    case exit_cpuid:
-        return with_length(ExitReason::cpuid);
-    case exit_halt:
-        return with_length(ExitReason::halt);
     case exit_port:
         return decode_port(block, exit);
     case exit_xsetbv:
@@ -350,6 +336,27 @@ Exit decode(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
     return exit;
 }
 
+// The most frequent exits are instructions.
+[[gnu::always_inline]] inline Exit decode(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
+{
+    ExitReason reason;
+    if (block.exit_code == exit_vmmcall)
+        reason = ExitReason::hypercall;
+    else if (block.exit_code == exit_msr)
+        reason = block.exit_info_1 != 0 ? ExitReason::msr_write : ExitReason::msr_read;
+    else if (block.exit_code == exit_cpuid)
+        reason = ExitReason::cpuid;
+    else if (block.exit_code == exit_halt)
+        reason = ExitReason::halt;
+    else
+        return decode_rare(vcpu, frame, block);
+    Exit exit{};
+    exit.reason = reason;
+    exit.detail = block.exit_code;
+    exit.length = length_of_instruction(vcpu, block, reason);
+    return exit;
+}
+
 // A virtual interrupt that the guest takes at its first instruction, or one without a vector that makes
 // it leave as soon as it could take one.
 void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
@@ -372,6 +379,7 @@ void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
     // so a guest that can take it gets it as a virtual one, unless that is needed for the window.
     const Injection next = hardware.next;
     const bool as_virtual = next.type == Injection::Type::interrupt && !hardware.window_wanted;
+    hardware.interrupt_taken = true;
     hardware.next.type = Injection::Type::none;
     block.injection = as_virtual ? 0 : encode(next);
     set_virtual_interrupt(block, hardware.window_wanted, as_virtual, next.vector);
@@ -406,7 +414,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     if ((block.exit_interrupt & event_valid) != 0) [[unlikely]]
         keep_interrupted(block, hardware.next);
     if (block.virtual_interrupt != virtual_masking) [[unlikely]] {
-        hardware.interrupt_taken = !as_virtual || (block.virtual_interrupt & virtual_request) == 0;
+        if (as_virtual) [[unlikely]]
+        hardware.interrupt_taken = (block.virtual_interrupt & virtual_request) == 0;
         after_exit(block, hardware.apic);
     }
     frame.rflags = block.rflags;
@@ -420,6 +429,8 @@ bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
 
 bool can_take_nmi(Vcpu& vcpu) { return svm::can_take_nmi(vmcb(vcpu)); }
 bool delivers_apic() { return false; }
+
+uint64_t read_cr4(const Vcpu& vcpu) { return vmcb(vcpu).cr4; }
 
 GuestPaging paging(const Vcpu& vcpu)
 {
@@ -516,6 +527,7 @@ constinit const VendorOperations svm_operations{
     .can_take_nmi = can_take_nmi,
     .delivers_apic = delivers_apic,
     .paging = paging,
+    .read_cr4 = read_cr4,
     .code_base = code_base,
     .instruction_bytes = instruction_bytes,
     .end_shadow = end_shadow,

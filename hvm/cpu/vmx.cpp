@@ -479,6 +479,7 @@ constinit const VendorOperations vmx_operations{
     .can_take_nmi = can_take_nmi,
     .delivers_apic = delivers_apic,
     .paging = paging,
+    .read_cr4 = [](const Vcpu& vcpu) { return paging(vcpu).cr4; },
     .code_base = code_base,
     .instruction_bytes = instruction_bytes,
     .end_shadow = end_shadow,

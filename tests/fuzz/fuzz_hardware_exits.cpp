@@ -74,6 +74,7 @@ static constexpr VendorOperations operations{
     .name = "fuzz",
     .hypercall_opcode = 0xC1,
     .paging = [](const Vcpu&) { return fuzz::paging; },
+    .read_cr4 = [](const Vcpu&) { return fuzz::paging.cr4; },
     .code_base = [](const Vcpu&) { return uint64_t{0}; },
     .instruction_bytes = [](const Vcpu&, const GuestFrame&) { return fuzz::told_length; },
     .end_shadow = [](Vcpu&) {},

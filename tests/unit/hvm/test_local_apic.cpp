@@ -257,3 +257,22 @@ TEST(LocalApic, every_register_survives_every_bit)
         }
     }
 }
+
+TEST(LocalApic, looks_at_requests_only_after_one_and_forgets_none)
+{
+    LocalApic& apic = hardware[0].apic;
+    LONGS_EQUAL(0, deliverable_now(apic));
+    CHECK_FALSE(apic.requested.load());
+    request_interrupt(all[0], 0x51);
+    request_interrupt(all[0], 0x31);
+    LONGS_EQUAL(0x51, deliverable_now(apic));
+    take(0x51);
+    // Held off by the one in service, and not forgotten.
+    LONGS_EQUAL(0, deliverable_now(apic));
+    CHECK_TRUE(apic.requested.load());
+    write(0x80B, 0);
+    LONGS_EQUAL(0x31, deliverable_now(apic));
+    take(0x31);
+    LONGS_EQUAL(0, deliverable_now(apic));
+    CHECK_FALSE(apic.requested.load());
+}
