@@ -187,9 +187,13 @@ test("pvh boot cloud-amd64, 2 vCPU on one CPU, VT-x", full=True, shows="boot", f
      memory=128, run="stress kernel-log")(boot_on_vtx)
 test("pvh boot amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="amd64", vcpus=4, memory=256,
      run="stress kernel-log")(boot_on_vtx)
+# Bochs 2.7 is wrong in two places that have nothing to do with VT-x. Its SYSRET leaves the size of the stack as it
+# was, as AMD's does, where Intel's manual sets it: a 32-bit program may find itself with a stack of 16 bits. And a
+# SYSCALL that is stepped over traps in the kernel, which then complains.
+BOCHS_CANNOT = "int80 single-step"
 for kernel, vcpus in (("cloud-amd64", 2), ("amd64", 2), ("rt-amd64", 1)):
     test(f"pvh stress {kernel}, {vcpus} vCPU, VT-x", full=True, shows="boot stress", flavour=kernel, vcpus=vcpus,
-         memory=192, run="stress")(boot_on_vtx)
+         memory=192, run=f"stress -x {BOCHS_CANNOT}")(boot_on_vtx)
 
 
 @test("pv and pvh partitions run beside each other, VT-x", full=True, shows="boot")
