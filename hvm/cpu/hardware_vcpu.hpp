@@ -111,6 +111,7 @@ struct PlacedTable {
 
 struct HardwarePartition {
     Mfn nested_root;                    // constant after start
+    Mfn apic_frame;                     // at the APIC's page, if the CPU works on that: nobody uses its contents
     std::atomic<uint32_t> nested_changes;   // counts them
     std::span<PlacedTable> table_pool;        // for pages that the guest places (XENMEM_add_to_physmap)
     uint32_t pool_used;                 // pages lock
@@ -149,6 +150,8 @@ struct VendorOperations {
     bool (*can_take_nmi)(Vcpu& vcpu);
     // The CPU itself delivers what the local APIC has requested: only events are put in.
     bool (*delivers_apic)();
+    // It carries out what it can of accesses to the APIC's page, if that shows HardwarePartition::apic_frame.
+    bool (*works_on_apic_page)();
     GuestPaging (*paging)(const Vcpu& vcpu);
     uint64_t (*read_cr4)(const Vcpu& vcpu);     // as the guest reads it
     // What is added to RIP to find the code: 0 in 64-bit code.

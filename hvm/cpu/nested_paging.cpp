@@ -7,6 +7,7 @@
 #include "core/frames.hpp"
 #include "core/spinlock.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
+#include "hvm/cpu/xapic.hpp"
 #include "machine/interrupts.hpp"
 #include "machine/memory.hpp"
 
@@ -176,9 +177,16 @@ NestedPage nested_page(const Partition& partition, uint64_t gfn)
     }
 }
 
+void map_page_at_start(Partition& partition, uint64_t gfn, Mfn frame)
+{
+    map_at_start(machine::frame_pointer<uint64_t>(partition.hardware->nested_root), gfn, frame, 0);
+}
+
 Result<> nested_place(Partition& partition, uint64_t gfn, Mfn frame)
 {
     if (gfn >> (vendor_physical_bits() - page_shift) != 0)
+        return fail(XEN_EINVAL);
+    if (gfn == apic_page >> page_shift && (partition.plan->flags & plan::apic_by_page) != 0)
         return fail(XEN_EINVAL);
     uint64_t* entry = entry_of_page(*partition.hardware, gfn);
     if (entry == nullptr)

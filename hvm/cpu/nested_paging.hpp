@@ -14,6 +14,8 @@ namespace bulkhead {
 
 // Start-up.
 void make_nested_tables(Partition& partition);
+// Start-up, after that: a page where there is no RAM.
+void map_page_at_start(Partition& partition, uint64_t gfn, Mfn frame);
 // The host frame that the tables have at a guest frame number; invalid_mfn: none.
 [[nodiscard]] Mfn nested_lookup(const Partition& partition, uint64_t gfn);
 // The same, with whether a large page has it: then so it is for all of its aligned 2 MiB.

@@ -6,6 +6,7 @@
 #include "core/hardware.hpp"
 #include "hvm/cpu/cpuid_policy.hpp"
 #include "hvm/cpu/nested_paging.hpp"
+#include "hvm/cpu/xapic.hpp"
 #include "machine/memory.hpp"
 #include "platform/x86/features.hpp"
 #include "platform/x86/mitigations.hpp"
@@ -61,6 +62,10 @@ void make(Partition& partition)
     partition.hardware = new (boot_allocate(sizeof(HardwarePartition), alignof(HardwarePartition))) HardwarePartition{};
     partition.hardware->shared_gfns = boot_allocate_array<uint64_t>(partition.plan->grant_frames + 1u);
     make_nested_tables(partition);
+    if ((partition.plan->flags & plan::apic_by_page) != 0 && vendor().works_on_apic_page()) {
+        partition.hardware->apic_frame = boot_allocate_frame();
+        map_page_at_start(partition, apic_page >> page_shift, partition.hardware->apic_frame);
+    }
     for (Vcpu& vcpu : partition.vcpus) {
         vcpu.hardware = new (boot_allocate(sizeof(HardwareVcpu), alignof(HardwareVcpu))) HardwareVcpu{};
         vcpu.hardware->apic.id = uint32_t{vcpu.number.raw()} * 2;
@@ -101,9 +106,23 @@ constexpr std::array<const char*, static_cast<size_t>(ExitReason::count)> reason
     "triple fault", "task switch", "CR4", "refused entry", "unknown"};
 static_assert(reasons.back() != nullptr);
 
-const char* exit_name(size_t reason) { return reason < reasons.size() ? reasons[reason] : nullptr; }
+// Behind them, of accesses to the APIC's page.
+constexpr std::array<const char*, 2> decodings{"decoded by its service", "decoded before"};
 
-uint64_t exit_count(const Vcpu& vcpu, size_t reason) { return vcpu.hardware->exits.of_reason[reason]; }
+const char* exit_name(size_t reason)
+{
+    if (reason < reasons.size())
+        return reasons[reason];
+    reason -= reasons.size();
+    return reason < decodings.size() ? decodings[reason] : nullptr;
+}
+
+uint64_t exit_count(const Vcpu& vcpu, size_t reason)
+{
+    if (reason < reasons.size())
+        return vcpu.hardware->exits.of_reason[reason];
+    return reason == reasons.size() ? vcpu.hardware->page.asked : vcpu.hardware->page.from_memory;
+}
 
 Mfn frame_of_guest(const Partition& partition, uint64_t gfn)
 {

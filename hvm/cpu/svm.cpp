@@ -429,6 +429,7 @@ bool can_take_interrupt(const Vcpu& vcpu, const GuestFrame& frame)
 
 bool can_take_nmi(Vcpu& vcpu) { return svm::can_take_nmi(vmcb(vcpu)); }
 bool delivers_apic() { return false; }
+bool works_on_apic_page() { return false; }
 
 uint64_t read_cr4(const Vcpu& vcpu) { return vmcb(vcpu).cr4; }
 
@@ -526,6 +527,7 @@ constinit const VendorOperations svm_operations{
     .can_take_interrupt = can_take_interrupt,
     .can_take_nmi = can_take_nmi,
     .delivers_apic = delivers_apic,
+    .works_on_apic_page = works_on_apic_page,
     .paging = paging,
     .read_cr4 = read_cr4,
     .code_base = code_base,

@@ -10,6 +10,7 @@
 #include "hvm/cpu/vmx_exit.hpp"
 #include "hvm/cpu/vmx_instructions.hpp"
 #include "hvm/cpu/vmx_vcpu.hpp"
+#include "hvm/cpu/xapic.hpp"
 #include "machine/memory.hpp"
 #include "machine/registers.hpp"
 #include "machine/this_cpu.hpp"
@@ -129,6 +130,7 @@ void make(Vcpu& vcpu)
     own->vpid = ++shared.vpids;
     if (shared.cpu.virtual_apic)
         own->virtual_apic = machine::frame_pointer<uint32_t>(boot_allocate_frame());
+    own->works_on_page = shared.cpu.apic_page && vcpu.hardware->apic.by_page;
     own->flush_data_cache = must_flush_data_cache(vcpu);
     own->ept_pointer = address_of(vcpu.partition->hardware->nested_root).raw() | write_back | four_levels;
     vcpu.hardware->control = own;
@@ -299,6 +301,15 @@ Exit finish_control_register(Vcpu& vcpu, const GuestFrame& frame, Exit exit)
     return exit;
 }
 
+// The instruction is done, and what it wrote is in the page. Source: "APIC-Write Emulation".
+Exit finish_apic_write(Vcpu& vcpu, const VmxVcpu& own, Exit exit)
+{
+    const auto offset = static_cast<uint32_t>(read(Field::QUALIFICATION) & page_mask);
+    write_apic_page(vcpu, offset, own.virtual_apic[offset / sizeof(uint32_t)]);
+    exit.reason = ExitReason::nothing;
+    return exit;
+}
+
 Exit finish(Vcpu& vcpu, GuestFrame& frame)
 {
     VmxVcpu& own = own_of(vcpu);
@@ -327,6 +338,8 @@ Exit finish(Vcpu& vcpu, GuestFrame& frame)
         return finish_exception(own, frame, exit);
     case reason_control_register:
         return finish_control_register(vcpu, frame, exit);
+    case reason_apic_write:
+        return finish_apic_write(vcpu, own, exit);
     default:
         return exit;
     }
@@ -356,6 +369,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     bound_deaf_run(own, frame.rflags);
     if (own.virtual_apic != nullptr)
         put_apic(hardware.apic, own);
+    if (own.works_on_page) [[unlikely]]
+        put_apic_page(vcpu, own);
     hardware.interrupt_taken = true;
     // Acquire pairs with the release of who changed the nested tables.
     if (hardware.flush.load(std::memory_order_relaxed) && hardware.flush.exchange(false, std::memory_order_acquire))
@@ -368,6 +383,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     own.cr2 = machine::read_cr2();
     if (own.virtual_apic != nullptr)
         take_apic(hardware.apic, own);
+    if (own.works_on_page) [[unlikely]]
+        take_apic_page(hardware.apic, own);
     return entered ? finish(vcpu, frame) : refused(vcpu);
 }
 
@@ -452,6 +469,7 @@ bool write_switched_msr(Vcpu&, uint32_t msr, uint64_t value)
 }
 
 bool delivers_apic() { return shared.cpu.virtual_apic; }
+bool works_on_apic_page() { return shared.cpu.apic_page; }
 unsigned largest_page_level() { return shared.cpu.pages_1g ? 2 : shared.cpu.pages_2m ? 1 : 0; }
 
 constexpr uint64_t read_write_execute = 7;
@@ -478,6 +496,7 @@ constinit const VendorOperations vmx_operations{
     .can_take_interrupt = can_take_interrupt,
     .can_take_nmi = can_take_nmi,
     .delivers_apic = delivers_apic,
+    .works_on_apic_page = works_on_apic_page,
     .paging = paging,
     .read_cr4 = [](const Vcpu& vcpu) { return paging(vcpu).cr4; },
     .code_base = code_base,

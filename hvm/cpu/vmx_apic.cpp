@@ -5,7 +5,9 @@
 #include "hvm/cpu/local_apic.hpp"
 #include "hvm/cpu/vmx_instructions.hpp"
 #include "hvm/cpu/vmx_vcpu.hpp"
+#include "hvm/cpu/xapic.hpp"
 
+#include <array>
 #include <bit>
 
 namespace bulkhead::vmx {
@@ -14,6 +16,7 @@ namespace {
 
 // Words of the page: a register has 16 bytes.
 constexpr size_t page_priority = 0x80 / 4, page_service = 0x100 / 4, page_request = 0x200 / 4, page_step = 0x10 / 4;
+constexpr size_t page_command = 0x300 / 4, page_destination = 0x310 / 4;
 constexpr uint32_t enabled = 0x100;
 
 uint32_t highest(uint32_t word, unsigned index, uint32_t so_far)
@@ -53,8 +56,9 @@ void take_apic(LocalApic& apic, VmxVcpu& own)
     apic.task_priority = own.virtual_apic[page_priority];
     const uint16_t before = own.interrupt_status;
     own.interrupt_status = static_cast<uint16_t>(read(Field::GUEST_INTERRUPT_STATUS));
-    // It only takes requests and ends services: nothing there before is nothing there now.
-    if (before == 0)
+    // Requests are taken and services ended, and a guest in xAPIC mode sends itself some: with nothing there
+    // before and nothing now the page has nothing.
+    if ((before | own.interrupt_status) == 0)
         return;
     for (unsigned i = 0; i < 8; ++i) {
         uint32_t& request = own.virtual_apic[page_request + i * page_step];
@@ -65,6 +69,21 @@ void take_apic(LocalApic& apic, VmxVcpu& own)
         request = 0;
         service = 0;
     }
+}
+
+// Those that the CPU reads for the guest. What the guest writes comes back by an exit, but for these two.
+void put_apic_page(Vcpu& vcpu, VmxVcpu& own)
+{
+    static constexpr std::array<uint16_t, 17> offsets{0x20,  0x30,  0xD0,  0xE0,  0xF0,  0x280, 0x2F0, 0x300, 0x310,
+                                                      0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x380, 0x3E0};
+    for (const uint16_t offset : offsets)
+        own.virtual_apic[offset / 4] = read_apic_page(vcpu, offset);
+}
+
+void take_apic_page(LocalApic& apic, const VmxVcpu& own)
+{
+    apic.command = own.virtual_apic[page_command];
+    apic.command_destination = own.virtual_apic[page_destination];
 }
 
 }  // namespace bulkhead::vmx

@@ -50,6 +50,8 @@ constexpr std::array secondary_wishes{
     Wish{secondary_vpid, Need::optional, "virtual-processor identifiers"},
     Wish{secondary_x2apic, Need::optional, "x2APIC mode"},
     Wish{secondary_virtual_interrupts, Need::optional, "virtual-interrupt delivery"},
+    Wish{secondary_apic_accesses, Need::optional, "APIC accesses"},
+    Wish{secondary_apic_registers, Need::optional, "APIC registers"},
 };
 
 constexpr std::array exit_wishes{
@@ -119,11 +121,16 @@ void Decoder::controls() const
         made.secondary = word(IA32_VMX_PROCBASED_CTLS2, secondary_wishes);
 }
 
+// What vCPUs in xAPIC mode have in place of x2APIC mode.
+constexpr uint32_t by_page = secondary_apic_accesses | secondary_apic_registers;
+
 // All of it or nothing: each part needs the one before.
 void Decoder::local_apic() const
 {
     constexpr uint32_t needed = secondary_x2apic | secondary_virtual_interrupts;
     made.virtual_apic = (made.primary & primary_tpr_shadow) != 0 && (made.secondary & needed) == needed;
+    made.apic_page = made.virtual_apic && (made.secondary & by_page) == by_page;
+    made.secondary &= ~by_page;
     if (made.virtual_apic) {
         made.primary &= ~uint32_t{primary_cr8_load | primary_cr8_store};
     } else {
@@ -174,6 +181,13 @@ Capabilities decode_capabilities(ReadMsrFunction msr_of)
     made.cr4_fixed0 = msr_of(IA32_VMX_CR4_FIXED0);
     made.cr4_fixed1 = msr_of(IA32_VMX_CR4_FIXED1);
     return made;
+}
+
+uint32_t secondary_controls(const Capabilities& cpu, bool apic_by_page)
+{
+    if (!apic_by_page)
+        return cpu.secondary;
+    return (cpu.secondary & ~uint32_t{secondary_x2apic}) | (cpu.apic_page ? by_page : 0);
 }
 
 }  // namespace bulkhead::vmx

@@ -19,6 +19,7 @@ struct Capabilities {
     bool preemption_timer;              // not in `pin`: it is switched on and off
     unsigned timer_shift;               // it counts when bit n of the TSC changes
     bool virtual_apic;                  // the CPU delivers the local APIC's interrupts and takes their ends
+    bool apic_page;                     // it does so by the APIC's page, too, and carries accesses to that out
     bool invept_single, invept_all, invvpid_all;
     // Of CR0 and CR4 while VMX is on, root and guest: those that must be set, and that may be.
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -27,5 +28,7 @@ struct Capabilities {
 
 // Source: Intel SDM vol 3, appendix A, "VMX Capability Reporting Facility".
 [[nodiscard]] Capabilities decode_capabilities(ReadMsrFunction msr_of);
+// Of a vCPU whose local APIC is in that mode.
+[[nodiscard]] uint32_t secondary_controls(const Capabilities& cpu, bool apic_by_page);
 
 }  // namespace bulkhead::vmx

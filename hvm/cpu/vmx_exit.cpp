@@ -3,6 +3,7 @@
 #include "hvm/cpu/vmx_exit.hpp"
 
 #include "hvm/cpu/vmx_instructions.hpp"
+#include "hvm/cpu/xapic.hpp"
 
 namespace bulkhead::vmx {
 
@@ -72,6 +73,19 @@ void decode_nested_fault(Exit& exit)
     exit.by_instruction = (info & (ept_fetch | ept_linear | ept_translated)) == (ept_linear | ept_translated);
 }
 
+// Source: "Exit Qualification for APIC-Access VM Exits from Linear Accesses".
+void decode_apic_access(Exit& exit)
+{
+    constexpr unsigned type_shift = 12;
+    constexpr uint64_t linear_read = 0, linear_write = 1;
+    const uint64_t info = read(Field::QUALIFICATION);
+    const uint64_t type = info >> type_shift & 0xF;
+    exit.reason = ExitReason::nested_fault;
+    exit.address = apic_page | (info & page_mask);
+    exit.write = type == linear_write;
+    exit.by_instruction = type == linear_read || type == linear_write;
+}
+
 void decode_exception(Exit& exit)
 {
     const auto event = static_cast<uint32_t>(read(Field::EXIT_EVENT));
@@ -116,6 +130,9 @@ Exit decode_exit(uint32_t reason)
         break;
     case reason_ept_violation:
         decode_nested_fault(exit);
+        break;
+    case reason_apic_access:
+        decode_apic_access(exit);
         break;
     case reason_control_register:
         decode_control_register(exit);

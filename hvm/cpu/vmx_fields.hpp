@@ -28,6 +28,7 @@ enum class Field : uint32_t {
     MSR_BITMAP = 0x2004,
     TSC_OFFSET = 0x2010,
     VIRTUAL_APIC_PAGE = 0x2012,
+    APIC_ACCESS_ADDRESS = 0x2014,
     EPT_POINTER = 0x201A,
     EOI_EXIT_BITMAP_0 = 0x201C,
     EOI_EXIT_BITMAP_1 = 0x201E,
@@ -152,6 +153,7 @@ enum PrimaryControl : uint32_t {
 };
 
 enum SecondaryControl : uint32_t {
+    secondary_apic_accesses = 1u << 0,
     secondary_ept = 1u << 1,
     secondary_rdtscp = 1u << 3,
     secondary_x2apic = 1u << 4,
@@ -204,6 +206,7 @@ enum Reason : uint32_t {
     reason_mwait = 36,
     reason_monitor = 39,
     reason_machine_check = 41,
+    reason_apic_access = 44,
     reason_eoi = 45,
     reason_ept_violation = 48,
     reason_ept_misconfiguration = 49,

@@ -132,7 +132,9 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
     own.primary_controls = cpu.primary;
     write(Field::PIN_CONTROLS, cpu.pin);
     write(Field::PRIMARY_CONTROLS, cpu.primary);
-    write(Field::SECONDARY_CONTROLS, vcpu.hardware->apic.by_page ? cpu.secondary & ~uint32_t{secondary_x2apic} : cpu.secondary);
+    write(Field::SECONDARY_CONTROLS, secondary_controls(cpu, vcpu.hardware->apic.by_page));
+    if (own.works_on_page)
+        write(Field::APIC_ACCESS_ADDRESS, address_of(vcpu.partition->hardware->apic_frame).raw());
     write(Field::EXIT_CONTROLS, cpu.exit);
     constexpr uint32_t machine_check = 18;
     write(Field::EXCEPTION_BITMAP, 1u << vector::debug | 1u << vector::alignment_check | 1u << machine_check);

@@ -51,6 +51,7 @@ struct VmxVcpu {
     bool flush_data_cache;              // before each entry
     uint64_t cr2, dr6;
     uint32_t* virtual_apic;             // page of the CPU's own local APIC; null: it has none
+    bool works_on_page;                 // xAPIC mode, and the CPU carries out what it can of it: constant
     uint16_t interrupt_status;          // GUEST_INTERRUPT_STATUS as in the VMCS now
     SwitchedMsrs guest_msrs, host_msrs;
 };
@@ -73,6 +74,9 @@ HostPhysical make_msr_bitmap(bool passes_apic);
 // The local APIC's requests, services and priority into the page that the CPU works on, and back.
 void put_apic(LocalApic& apic, VmxVcpu& own);
 void take_apic(LocalApic& apic, VmxVcpu& own);
+// The same of its other registers, for a vCPU in xAPIC mode.
+void put_apic_page(Vcpu& vcpu, VmxVcpu& own);
+void take_apic_page(LocalApic& apic, const VmxVcpu& own);
 
 // MOV to CR0 or CR4 that changes a bit which is the core's. True: the guest executes the instruction
 // again, and the CPU carries it out. False: #GP.

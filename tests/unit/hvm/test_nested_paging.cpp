@@ -105,6 +105,19 @@ TEST_GROUP(NestedPaging)
     uint64_t frame(uint64_t gfn) { return nested_lookup(*partition, gfn).raw(); }
 };
 
+TEST(NestedPaging, the_apics_page_is_the_plans_and_no_guest_moves_it)
+{
+    make({{Mfn(0x200), 0x400}});
+    plan.flags = plan::apic_by_page;
+    map_page_at_start(*partition, 0xF'EE00, Mfn(0x777));
+    CHECK_EQUAL(0x777u, nested_lookup(*partition, 0xF'EE00).raw());
+    CHECK_EQUAL(XEN_EINVAL, nested_place(*partition, 0xF'EE00, Mfn(0x999)).error());
+    nested_reset(*partition);
+    CHECK_EQUAL(0x777u, nested_lookup(*partition, 0xF'EE00).raw());
+    plan.flags = 0;
+    CHECK_TRUE(nested_place(*partition, 0xF'EE00, Mfn(0x999)).has_value());
+}
+
 TEST(NestedPaging, take_the_largest_pages_that_fit)
 {
     make({{Mfn(0x40'0000), 0x40000}});

@@ -18,6 +18,9 @@
 
 extern "C" const char vmx_exit[1] = {};
 
+// What the page shows of itself: test_page_access.cpp.
+uint32_t bulkhead::read_apic_page(Vcpu&, uint32_t offset) { return 0xA000'0000 | offset; }
+
 using namespace bulkhead;
 using namespace bulkhead::vmx;
 
@@ -111,6 +114,23 @@ TEST(VmxCapabilities, virtualise_the_local_apic_with_all_that_it_takes_or_not_at
     CHECK_EQUAL(0u, cpu.secondary & (secondary_x2apic | secondary_virtual_interrupts));
     CHECK_EQUAL(primary_cr8_load | primary_cr8_store,
                 cpu.primary & (primary_tpr_shadow | primary_cr8_load | primary_cr8_store));
+}
+
+TEST(VmxCapabilities, work_on_the_apics_page_in_place_of_x2apic_mode)
+{
+    constexpr uint32_t page = secondary_apic_accesses | secondary_apic_registers;
+    Capabilities cpu = decode();
+    CHECK_TRUE(cpu.apic_page);
+    CHECK_EQUAL(uint32_t{secondary_x2apic}, secondary_controls(cpu, false) & (page | secondary_x2apic));
+    CHECK_EQUAL(page, secondary_controls(cpu, true) & (page | secondary_x2apic));
+    for (const uint32_t missing : {uint32_t{secondary_apic_accesses}, uint32_t{secondary_apic_registers},
+                                   uint32_t{secondary_virtual_interrupts}}) {
+        msrs[IA32_VMX_PROCBASED_CTLS2] = may(~missing);
+        cpu = decode();
+        CHECK_FALSE(cpu.apic_page);
+        CHECK_EQUAL(0u, secondary_controls(cpu, true) & (page | secondary_x2apic));
+        CHECK_EQUAL(0u, secondary_controls(cpu, false) & page);
+    }
 }
 
 TEST(VmxCapabilities, use_no_identifiers_that_cannot_be_invalidated)
@@ -435,6 +455,46 @@ TEST(VmxApic, ends_are_seen)
     CHECK_EQUAL(0u, apic->in_service[2]);
     put_apic(*apic, own);
     CHECK_EQUAL(0u, own.interrupt_status);
+}
+
+TEST(VmxApic, what_a_guest_has_sent_itself_by_the_page_is_taken)
+{
+    put_apic(*apic, own);
+    page(0x220) = 1u << 1;                  // 0x41, from nothing
+    write(Field::GUEST_INTERRUPT_STATUS, 0x41);
+    take_apic(*apic, own);
+    CHECK_EQUAL(1u << 1, apic->requests[2].load());
+    CHECK_EQUAL(0u, page(0x220));
+}
+
+TEST(VmxApic, the_page_shows_all_registers_and_keeps_the_command)
+{
+    Vcpu vcpu{};
+    put_apic_page(vcpu, own);
+    for (const unsigned offset : {0x20u, 0x30u, 0xD0u, 0xE0u, 0xF0u, 0x280u, 0x2F0u, 0x300u, 0x310u, 0x320u, 0x370u, 0x380u, 0x3E0u})
+        CHECK_EQUAL(0xA000'0000 | offset, page(offset));
+    CHECK_EQUAL(0u, page(0x80));            // put_apic()'s
+    CHECK_EQUAL(0u, page(0x390));           // the CPU does not read it for the guest
+    page(0x300) = 0x44061;
+    page(0x310) = 0x0200'0000;
+    take_apic_page(*apic, own);
+    CHECK_EQUAL(0x44061u, apic->command);
+    CHECK_EQUAL(0x0200'0000u, apic->command_destination);
+}
+
+TEST(VmxExit, an_access_to_the_apics_page_is_an_instructions_if_it_is_linear)
+{
+    fake::vmcs.clear();
+    const auto decoded = [](uint64_t type) {
+        write(Field::QUALIFICATION, type << 12 | 0x390);
+        return decode_exit(reason_apic_access);
+    };
+    CHECK(decoded(0).reason == ExitReason::nested_fault);
+    CHECK_EQUAL(0xFEE0'0390u, decoded(0).address);
+    CHECK_TRUE(decoded(0).by_instruction && !decoded(0).write);
+    CHECK_TRUE(decoded(1).by_instruction && decoded(1).write);
+    for (const unsigned other : {2u, 3u, 10u, 15u})
+        CHECK_FALSE(decoded(other).by_instruction);
 }
 
 TEST(VmxApic, that_is_off_keeps_its_requests)
