@@ -133,7 +133,7 @@ LIBC_OBJECTS  := $(NEWLIB_STRING:%=$(B)/libc/string/%.o) $(NEWLIB_STDIO:%=$(B)/l
 
 # --- Entry points -----------------------------------------------------------
 
-.PHONY: help setup core plan-tool ramdisk image disk flash run unit check test test-full fuzz \
+.PHONY: help setup core plan-tool ramdisk image disk flash run unit check test test-full fuzz fuzz-brief fuzz-corpus fuzz-coverage \
             bench bench-stretch conformance guests-matrix \
             clean distclean FORCE
 
@@ -155,6 +155,7 @@ help:
 #: make bench        costs and sizes, beside Debian's Xen; FILTER=text for some; fails when a bound is exceeded
 #: make bench-stretch  the system tests again, for the longest stretch with interrupts off
 #: make fuzz         FUZZ_SECONDS=60 FILTER=text: run the fuzz targets, each for that long
+#: make fuzz-coverage  what of the hypercalls' handlers the committed inputs reach; fails below 95 % of the lines
 #: make clean        remove what was built; make distclean: also what was downloaded
 #: V=1 prints commands, B=dir builds in another folder than build/
 
@@ -165,7 +166,7 @@ core: $(B)/core.elf
 plan-tool: $(B)/host/bulkhead-plan
 
 clean:
-	rm -rf $(B)/bench $(B)/checked $(B)/ring0 $(B)/loader $(B)/flash $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
+	rm -rf $(B)/bench $(B)/checked $(B)/ring0 $(B)/loader $(B)/flash $(B)/host $(B)/unit $(B)/guests $(B)/fuzz $(B)/fuzz-coverage $(B)/test-images $(B)/libc $(B)/image $(B)/include $(B)/core.elf \
 	    $(B)/core.map $(B)/libring0.a $(DEPS)/ramdisk $(B)/test-logs \
 	    $(B)/pvdrivers $(B)/newlib $(B)/host-lwip $(B)/fuzz-lwip
 
@@ -399,32 +400,8 @@ $(XL_PEER): $(DEPS)/ramdisk/amd64.cpio.gz $(PAIR_ELFS) tests/ramdisk/xl-peer tes
 	$(Q)cat $< $@.part > $@ && rm $@.part
 
 # --- Fuzzing ----------------------------------------------------------------
-# clang 14 hides <expected> unless it is told that its concepts suffice.
 
-FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.cpp))
-FUZZ_TARGETS  := $(FUZZ_SOURCES:tests/fuzz/%.cpp=$(B)/fuzz/%)
-FUZZ_SECONDS       ?= 60
-FUZZ_CXXFLAGS  = -std=gnu++2b -D__cpp_concepts=202002L -Wno-macro-redefined -O1 -g \
-            -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-            -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(LWIP_INCLUDES) $(XEN_HEADERS) -isystem $(B)/include
-
-$(DEPS)/setup/clang: ci/setup
-	@ci/setup $(DEPS) clang-14 libclang-rt-14-dev
-	@touch $@
-
-# Targets with lwIP in them are named fuzz_net_*.
-LWIP_FUZZERS := $(filter $(B)/fuzz/fuzz_net_%,$(FUZZ_TARGETS))
-$(LWIP_FUZZERS): $(LWIP_FUZZ)
-$(LWIP_FUZZERS): PLAN_LIBS += $(LWIP_FUZZ)
-$(LWIP_FUZZERS): FUZZ_CXXFLAGS += -isystem tests/fuzz/clang -U__cpp_concepts -D__cpp_concepts=201907L
-
-$(B)/fuzz/%: tests/fuzz/%.cpp Makefile | $(DEPS)/setup/clang $(B)/include/bulkhead/build_info.hpp
-	@mkdir -p $(@D)
-	$(call say,FUZZCXX,$<)
-	$(Q)clang++-14 $(FUZZ_CXXFLAGS) $(DEPENDENCIES) -o $@ $< $(wildcard tests/unit/fakes/*_absent.cpp) $(PLAN_LIBS) -lZydis
-
-fuzz: $(FUZZ_TARGETS)
-	@tests/fuzz/run --seconds $(FUZZ_SECONDS) --filter '$(FILTER)' $(FUZZ_TARGETS)
+include tests/fuzz/fuzz.mk
 
 # --- Image and emulated box -------------------------------------------------
 
@@ -482,11 +459,11 @@ check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf $(B)/pvd
 
 TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(CHECKED_CORE) $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
-test: $(TEST_PROGRAMS)
-	@tests/run --build $(B) --filter '$(FILTER)' $(UNIT_TESTS)
+test: $(TEST_PROGRAMS) $(FUZZ_TARGETS)
+	@tests/run --build $(B) --filter '$(FILTER)' --fuzz '$(FUZZ_TARGETS)' $(UNIT_TESTS)
 
-test-full: $(TEST_PROGRAMS) $(STORE_PEER)
-	@tests/run --build $(B) --filter '$(FILTER)' --full $(UNIT_TESTS)
+test-full: $(TEST_PROGRAMS) $(FUZZ_TARGETS) $(STORE_PEER)
+	@tests/run --build $(B) --filter '$(FILTER)' --full --fuzz '$(FUZZ_TARGETS)' $(UNIT_TESTS)
 
 # --- Conformance --------------------------------------------------------------
 
@@ -515,4 +492,4 @@ bench-stretch: $(BENCH_PROGRAMS)
 
 # --- Dependencies of a former build -----------------------------------------
 
--include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(wildcard $(DEPS)/ramdisk/*.d) $(UNIT_TESTS:=.d) $(FUZZ_TARGETS:=.d) $(B)/unit/main.o.d
+-include $(RING0_OBJECTS:=.d) $(PLAN_OBJECTS:=.d) $(wildcard $(DEPS)/ramdisk/*.d) $(UNIT_TESTS:=.d) $(B)/unit/main.o.d

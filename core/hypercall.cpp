@@ -22,7 +22,7 @@ long refuse_privileged(Vcpu&, HypercallArguments&) { return negative(XEN_EPERM);
 
 long refuse_unknown(Vcpu&, HypercallArguments&) { return negative(XEN_ENOSYS); }
 
-constexpr auto make_table()
+consteval auto make_table()
 {
     std::array<HypercallHandler, hypercall_numbers> table{};
     table.fill(refuse_unknown);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t named_numbers = __HYPERVISOR_arch_7 + 1;
 
-constexpr auto make_names()
+consteval auto make_names()
 {
     std::array<const char*, named_numbers> names{};
     names.fill("unknown");
