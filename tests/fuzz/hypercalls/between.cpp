@@ -20,6 +20,7 @@
 #include "machine/clock.hpp"
 #include "machine/current_frame.hpp"
 #include "platform/x86/vectors.hpp"
+#include "pvdrivers/abi/machine.h"
 
 namespace bulkhead::fuzz {
 
@@ -233,6 +234,12 @@ void type(Caller& caller)
         (void)source.input.put('x');
 }
 
+// A vCPU of the hardware partition waits for an answer.
+void ask_machine(Caller& caller)
+{
+    caller.world.partition(1).service.machine.page->waiting |= 1u << caller.choose(2);
+}
+
 // The other vCPU writes to the arguments while they are read.
 void change_while_read(Caller& caller)
 {
@@ -289,6 +296,7 @@ constexpr void (*happenings[])(Caller&) = {
     write_event_words, clear_upcall, store_to_tables,  store_to_tables, use_descriptor,   pass_time,         pass_time,
     leave_and_return, interrupt,    open_core_port,    type,           change_while_read, find_it_busy,
     return_to_guest, return_to_guest, pause,           look,           use_registers,     end,
+    ask_machine,
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "caller.hpp"
 
 #include "pvdrivers/abi/bulkhead.h"
+#include "pvdrivers/abi/machine.h"
 
 extern "C" {
 #include <xen/version.h>
@@ -86,7 +87,7 @@ HypercallArguments bulkhead_op(Caller& caller)
     static constexpr uint64_t operations[] = {
         BULKHEADOP_service_info,       BULKHEADOP_device_info, BULKHEADOP_device_dma,     BULKHEADOP_device_config_read,
         BULKHEADOP_device_config_write, BULKHEADOP_box_info,    BULKHEADOP_cpu_info,       BULKHEADOP_partition_info,
-        BULKHEADOP_log_text,           BULKHEADOP_log_text + 1};
+        BULKHEADOP_log_text,           BULKHEADOP_log_text + 1, BULKHEADOP_machine_page,   BULKHEADOP_machine_turn};
     const uint64_t operation = caller.once_in(16) ? caller.any() : caller.one_of(operations);
     if (operation == BULKHEADOP_log_text) {
         bulkhead_log_text record{};
@@ -94,6 +95,8 @@ HypercallArguments bulkhead_op(Caller& caller)
         record.position = caller.once_in(3) ? caller.any() : caller.choose(64);
         return {{operation, caller.put(record)}};
     }
+    if (operation == BULKHEADOP_machine_turn)
+        return {{operation, caller.once_in(4) ? uint64_t{BULKHEAD_NO_SLOT} : caller.number(3), caller.any()}};
     // The other records begin with an index and a word.
     std::array<uint32_t, 96> record{};
     record[0] = static_cast<uint32_t>(caller.number(3));

@@ -3,6 +3,7 @@
 #include "world.hpp"
 
 #include "core/devices/interrupts.hpp"
+#include "core/hardware.hpp"
 #include "core/lifecycle.hpp"
 #include "core/lifecycle_internal.hpp"
 #include "core/partition_fault.hpp"
@@ -20,6 +21,11 @@ void crash_partition(Vcpu& vcpu, const char*, ...) { shut_down(*vcpu.partition, 
 void wake_home(Partition& partition) { cpu_by_number(partition.vcpus[0].cpu).work |= work_lifecycle; }
 void lifecycle_step(Vcpu&) {}
 Nanoseconds check_slot_health(Nanoseconds) { return never; }
+
+// --- Hardware partitions: one, which asks its machine service ------------------------------------------
+
+static void machine_answer(Vcpu& vcpu, uint64_t) { fuzz::require(vcpu.number.raw() < 2, "an answer for nobody"); }
+extern const HardwareOperations hardware_operations{.machine_answer = machine_answer};
 
 // --- Console ---------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@
 #include "machine/current_frame.hpp"
 #include "machine/registers.hpp"
 #include "machine/switch.hpp"
+#include "pvdrivers/abi/machine.h"
 
 extern "C" {
 #include <xen/physdev.h>
@@ -98,6 +99,11 @@ World::World(Input& the_input) : input(the_input)
     Partition& service = partition(1);
     service.service.clients_frame = fake::new_frame();
     service.service.clients = machine::frame_pointer<std::atomic<uint64_t>>(service.service.clients_frame);
+    client_.vcpus = client_vcpus_;
+    client_vcpus_[1].number = VcpuNumber(1);
+    service.service.machine.client = &client_;
+    service.service.machine.frame = fake::new_frame();
+    service.service.machine.page = machine::frame_pointer<bulkhead_machine_page>(service.service.machine.frame);
     for (size_t i = 0; i < vcpu_count; ++i) {
         fake::map_guest(GuestVirtual(buffer_of(i)), buffers[i].data(), buffer_bytes);
         fake::map_guest(GuestVirtual(read_only_buffer_of(i)), buffers[i].data(), buffer_bytes, false);

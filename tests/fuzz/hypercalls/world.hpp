@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Two partitions of two vCPUs with everything that a hypercall can reach: memory, page tables, event
 // channels, grants, shared memory, timers, a device, a console; and what must hold between operations.
-// The second partition is a service that may ask questions and owns the device.
+// The second partition is a service that may ask questions, decodes instructions for a hardware partition
+// and owns the device.
 #pragma once
 
 #include "input.hpp"
@@ -88,6 +89,8 @@ private:
     bool kernels_start_ = false;         // as real ones do, so that an input need not
     std::array<ConsoleSource, 2> consoles_;
     std::array<std::array<char, 1024>, 2> logs_{};
+    Partition client_{};                 // a hardware partition: the second one is its machine service
+    std::array<Vcpu, 2> client_vcpus_{};
 };
 
 // The outside of the core: what was asked for.
