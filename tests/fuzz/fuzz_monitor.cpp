@@ -31,7 +31,6 @@
 #include "core/monitor/trace_command.cpp"
 #include "core/monitor/vcpu_commands.cpp"
 #include "core/monitor/words.cpp"
-#include "platform/x86/mitigations.cpp"
 
 namespace bulkhead {
 constinit std::atomic<bool> trace_enabled{false};

@@ -14,6 +14,7 @@
 #include "core/pv/entry_points.hpp"
 #include "core/pv/fpu.hpp"
 #include "core/pv/write_emulation.hpp"
+#include "core/runstate.hpp"
 #include "core/schedule.hpp"
 #include "core/shared_memory.hpp"
 #include "core/vcpu_time.hpp"
@@ -191,7 +192,7 @@ void leave_and_return(Caller& caller)
     vcpu.time.stale = true;
     const uint32_t reasons = static_cast<uint32_t>(caller.choose(8)) << 1;
     hold(vcpu, reasons);
-    runstate_switch_out(vcpu);
+    runstate_switch_out(vcpu, vcpu.hold.load());
     fake::tsc += caller.choose(1 << 16);
     release(vcpu, reasons);
     runstate_waits(vcpu, machine::now());
@@ -203,9 +204,8 @@ void interrupt(Caller& caller)
 {
     switch (caller.choose(4)) {
     case 0:
-        return send_virq(caller.vcpu, static_cast<unsigned>(caller.number(26)));
     case 1:
-        return set_pending(caller.partition, Port(static_cast<uint32_t>(caller.number(12))));
+        return send_virq(caller.vcpu, static_cast<unsigned>(caller.number(26)));
     case 2:
         return notify_core_port(caller.partition, Port(static_cast<uint32_t>(caller.number(12))));
     default:

@@ -13,6 +13,7 @@
 #include "core/pv/start_of_day.hpp"
 #include "core/pv/vcpu_reset.hpp"
 #include "core/questions.hpp"
+#include "core/runstate.hpp"
 #include "core/schedule.hpp"
 #include "core/shared_memory.hpp"
 #include "core/trace.hpp"
@@ -402,7 +403,7 @@ void World::be(Vcpu& next)
     if (cpu.current == &next)
         return;
     if (cpu.current != nullptr)
-        runstate_switch_out(*cpu.current);
+        runstate_switch_out(*cpu.current, cpu.current->hold.load());
     cpu.current = &next;
     cpu.schedule.running.store(&next);
     runstate_switch_in(next);
@@ -419,7 +420,7 @@ void World::decide(size_t number)
     if (next == cpu.current)
         return;
     if (cpu.current != nullptr)
-        runstate_switch_out(*cpu.current);
+        runstate_switch_out(*cpu.current, cpu.current->hold.load());
     cpu.current = next;
     if (next != nullptr)
         runstate_switch_in(*next);

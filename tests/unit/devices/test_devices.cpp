@@ -163,15 +163,6 @@ TEST(Devices, bus_mastering_belongs_to_a_life)
     CHECK(close_devices(partition(0), 0));
 }
 
-TEST(Devices, an_interrupt_that_a_former_life_mapped_is_not_mapped)
-{
-    const uint32_t number = map(0, InterruptKind::msix);
-    CHECK(device_interrupt_is_line(partition(0), number).has_value());
-    open_devices(partition(0));
-    LONGS_EQUAL(XEN_EINVAL, device_interrupt_is_line(partition(0), number).error());
-    LONGS_EQUAL(number, map(0, InterruptKind::msix));
-}
-
 TEST(Devices, one_that_does_not_come_to_rest_is_reset)
 {
     constexpr uint64_t ms = 1'000'000;
