@@ -459,8 +459,8 @@ check: $(B)/core.elf $(B)/pvdrivers/store.elf $(B)/pvdrivers/switch.elf $(B)/pvd
 
 TEST_PROGRAMS = $(UNIT_TESTS) $(B)/core.elf $(CHECKED_CORE) $(B)/host/bulkhead-plan $(B)/host/bulkhead-image $(LOADERS) $(FLASH_SIMULATOR) $(RAMDISKS) $(GUEST_ELFS) $(PVDRIVERS_ELFS) $(PROGRAM_TEST_ELFS)
 
-test: $(TEST_PROGRAMS) $(FUZZ_TARGETS)
-	@tests/run --build $(B) --filter '$(FILTER)' --fuzz '$(FUZZ_TARGETS)' $(UNIT_TESTS)
+test: $(TEST_PROGRAMS) $(HYPERCALL_FUZZERS)
+	@tests/run --build $(B) --filter '$(FILTER)' --fuzz '$(HYPERCALL_FUZZERS)' $(UNIT_TESTS)
 
 test-full: $(TEST_PROGRAMS) $(FUZZ_TARGETS) $(STORE_PEER)
 	@tests/run --build $(B) --filter '$(FILTER)' --full --fuzz '$(FUZZ_TARGETS)' $(UNIT_TESTS)

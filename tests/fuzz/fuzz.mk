@@ -8,9 +8,10 @@ FUZZ_SECONDS  ?= 60
 FUZZ_CXXFLAGS  = -std=gnu++2b -D__cpp_concepts=202002L -Wno-macro-redefined -Wno-unknown-attributes -O1 -g $(FUZZ_KIND) \
             -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(LWIP_INCLUDES) $(XEN_HEADERS) -isystem $(B)/include
 
-# Those whose corpora are to reach the handlers of hypercalls: tests/fuzz/README.md.
-COVERAGE_NAMES   := fuzz_events_grants fuzz_hypercalls fuzz_pv_emulate fuzz_pv_memory
-COVERAGE_TARGETS := $(COVERAGE_NAMES:%=$(B)/fuzz-coverage/%)
+# Those whose corpora are to reach the handlers of hypercalls: tests/fuzz/README.md. `make test` runs them.
+HYPERCALL_NAMES   := fuzz_events_grants fuzz_hypercalls fuzz_pv_emulate fuzz_pv_memory
+HYPERCALL_FUZZERS := $(HYPERCALL_NAMES:%=$(B)/fuzz/%)
+COVERAGE_TARGETS  := $(HYPERCALL_NAMES:%=$(B)/fuzz-coverage/%)
 
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_COUNTERS   := -fprofile-instr-generate -fcoverage-mapping
