@@ -42,6 +42,15 @@
 
 namespace bulkhead {
 constinit std::atomic<bool> trace_enabled{false};
+
+struct HardwarePartition {};
+
+extern const HardwareOperations hardware_operations = [] {
+    HardwareOperations made{};
+    made.exit_name = [](size_t reason) -> const char* { return reason == 0 ? "CPUID" : reason == 1 ? "HLT" : nullptr; };
+    made.exit_count = [](const Vcpu& vcpu, size_t reason) -> uint64_t { return reason == 0 ? 40 + vcpu.number.raw() : 0; };
+    return made;
+}();
 }
 
 using namespace bulkhead;
@@ -484,6 +493,17 @@ TEST(Monitor, shows_why_guests_came_into_the_core)
     CHECK_SHOWS(text, "  trapped: CPUID                               9\r\n");
     CHECK_SHOWS(run("exits"), "logger\r\n");
     CHECK_SHOWS(run("exits nobody"), "no partition is named");
+}
+
+TEST(Monitor, shows_why_hardware_vcpus_have_left)
+{
+    HardwarePartition hardware;
+    fake::partitions[0].hardware = &hardware;
+    const std::string text = run("exits");
+    fake::partitions[0].hardware = nullptr;
+    CHECK_SHOWS(text, "gateway\r\n  exit: CPUID                                 81\r\nlogger\r\n");
+    CHECK_FALSE(contains(text, "HLT"));
+    CHECK_FALSE(contains(run("exits"), "exit:"));
 }
 
 TEST(Monitor, shows_interrupts_that_came)
