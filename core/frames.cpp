@@ -185,7 +185,7 @@ void init_frames(Partition& partition)
     PvMemory& memory = partition.memory;
     memory.linear_tables = (partition.plan->flags & plan::pv_linear_pt) != 0;
     memory.pins_late = (partition.plan->flags & plan::pv_pins_late) != 0;
-    memory.absent_is_safe = machine::absent_entries_leak() && !partition.is_trusted();
+    memory.absent_is_safe = machine::absent_entries_leak() && !partition.is_trusted(plan::trust_l1tf);
     const uint64_t owner = uint64_t{partition.id.raw()} << owner_shift;
     for (uint32_t i = 0; i < memory.range_count; ++i) {
         const FrameRange& range = memory.ranges[i];

@@ -53,8 +53,8 @@ struct Partition {
     uint64_t vm_assist;                     // VMASST_TYPE_* bits
 
     [[nodiscard]] const char* name() const { return plan->name.data(); }
-    // The plan trusts it not to attack others by speculation.
-    [[nodiscard]] bool is_trusted() const { return (plan->flags & plan::trusted_speculation) != 0; }
+    // The plan trusts it not to read others' memory by this leak of the CPU.
+    [[nodiscard]] bool is_trusted(plan::SpeculationTrust leak) const { return (plan->trust & leak) != 0; }
 };
 
 // All partitions, in the plan's order. Fixed after start.

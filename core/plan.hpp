@@ -153,7 +153,7 @@ struct Partition {
     uint32_t store_remote_port;         // the store's end of it
     uint16_t store_domain;              // 0: no store
     uint8_t services;                   // bit n: a client of service first_service_domain + n
-    uint8_t reserved;
+    uint8_t trust;                      // SpeculationTrust bits
     uint64_t persistent_pfn;            // of a service: the last frames, which a restart leaves alone
     uint64_t persistent_frames;         // 0: none
     uint64_t dma_pfn;                   // of a service: frames in a row in machine memory, writable for
@@ -164,11 +164,21 @@ struct Partition {
 enum PartitionFlag : uint8_t {
     autostart = 1,                      // else it waits for `part NAME start`
     pv_linear_pt = 2,
-    trusted_speculation = 4,
     pv_pins_late = 16,                  // its kernel may load page tables that it has yet to pin: docs/guests.md
     ramdisk_is_slice = 8,               // a device tree that the host tool made, for people to look at
     may_ask = 32,                       // BULKHEADOP_question
     apic_by_page = 64,                  // a hardware partition with its local APICs in xAPIC mode
+};
+
+// By which leaks of the CPU the partition is trusted not to read what is not its own: what is done
+// against each is left out while it runs.
+enum SpeculationTrust : uint8_t {
+    trust_meltdown = 1,                 // it runs on tables with the core's mappings
+    trust_l1tf = 2,                     // its absent entries may name memory; no flush of the data cache
+    trust_mds = 4,                      // no VERW
+    trust_ssb = 8,                      // no SSBD
+    trust_spectre_v2 = 16,              // no IBPB behind it
+    trust_all = 31,
 };
 
 // Memory that several partitions share. It is domain 0's, made and zeroed at start: frame i is its

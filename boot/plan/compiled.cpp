@@ -61,10 +61,10 @@ plan::Partition describe(const PartitionModel& model, const LoadedPartition& loa
     out.flags = static_cast<uint8_t>((model.autostart.value ? plan::autostart : 0) |
                                      (model.pv_linear_pt.value ? plan::pv_linear_pt : 0) |
                                      (loaded.kernel != nullptr && loaded.kernel->pins_late() ? plan::pv_pins_late : 0) |
-                                     (model.trusted_speculation.value ? plan::trusted_speculation : 0) |
                                      (is_switch(model) ? plan::may_ask : 0) |
                                      (model.apic_by_page.value ? plan::apic_by_page : 0) |
                                      (loaded.slice.empty() ? 0 : plan::ramdisk_is_slice));
+    out.trust = model.trust.value;
     out.domain = model.domain;
     out.vcpus = model.vcpus.value;
     out.cpu_count = static_cast<uint16_t>(model.placement.size());

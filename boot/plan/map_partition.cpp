@@ -4,6 +4,7 @@
 #include "boot/plan/columns.hpp"
 #include "boot/plan/cpu_list.hpp"
 #include "boot/plan/map.hpp"
+#include "boot/plan/policy_fields.hpp"
 #include "boot/plan/services.hpp"
 #include "boot/plan/slice.hpp"
 #include "boot/plan/text.hpp"
@@ -156,8 +157,13 @@ std::string flags_text(const PartitionModel& partition)
         flags.emplace_back("linear page tables allowed");
     if (partition.apic_by_page.value)
         flags.emplace_back("local APICs in xAPIC mode");
-    if (partition.trusted_speculation.value)
-        flags.emplace_back("trusted with speculation");
+    if (partition.trust.value != 0) {
+        std::vector<std::string> leaks;
+        for (const auto& [word, bit] : speculation_words)
+            if ((partition.trust.value & bit) != 0)
+                leaks.emplace_back(word);
+        flags.push_back(sentence("trusted with speculation (", list_of(leaks), ')'));
+    }
     return list_of(flags);
 }
 

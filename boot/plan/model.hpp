@@ -72,7 +72,7 @@ struct PartitionModel {
     Stated<bool> realtime;
     Stated<bool> autostart{true, {}, false};
     Stated<bool> pv_linear_pt;
-    Stated<bool> trusted_speculation;
+    Stated<uint8_t> trust;              // plan::SpeculationTrust
     Stated<uint16_t> grant_frames{default_grant_frames, {}, false};
     Stated<std::vector<plan::MemoryRange>> reg;
     Stated<std::vector<Vif>> vifs;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/plan/policy_fields.hpp"
 
+#include <algorithm>
+
+#include "boot/plan/nearest.hpp"
 #include "boot/plan/readers.hpp"
 
 namespace bulkhead::tool {
@@ -56,6 +59,28 @@ Outcome<void> read_action(const Property& property, P& target, Report& report)
                   suggestion(word, words, "\"destroy\", \"restart\" or \"preserve\" is expected"));
 }
 
+// Yes is everything; else words.
+Outcome<void> read_trust(const Property& property, P& target, Report&)
+{
+    if (const auto all = boolean(property.value)) {
+        target.trust.state(static_cast<uint8_t>(*all ? plan::trust_all : 0), property.at);
+        return {};
+    }
+    std::vector<std::string_view> known;
+    for (const auto& each : speculation_words)
+        known.push_back(each.word);
+    uint8_t trust = 0;
+    for (const auto& word : ATTEMPT(texts(property.value))) {
+        const auto found = std::ranges::find(speculation_words, word, &SpeculationWord::word);
+        if (found == std::end(speculation_words))
+            return refuse("has ", Quoted{word}, "; ",
+                          suggestion(word, known, "it is yes, no, or some of \"meltdown\", \"l1tf\", \"mds\", \"ssb\", \"spectre-v2\""));
+        trust = static_cast<uint8_t>(trust | found->bit);
+    }
+    target.trust.state(trust, property.at);
+    return {};
+}
+
 constexpr std::array fields{
     Field<P>{"on_poweroff", read_action<&P::on_poweroff>},
     Field<P>{"on_reboot", read_action<&P::on_reboot>},
@@ -67,7 +92,7 @@ constexpr std::array fields{
     Field<P>{"realtime", read_boolean<&P::realtime>},
     Field<P>{"autostart", read_boolean<&P::autostart>},
     Field<P>{"pv-linear-pt", read_boolean<&P::pv_linear_pt>},
-    Field<P>{"trusted-speculation", read_boolean<&P::trusted_speculation>},
+    Field<P>{"trusted-speculation", read_trust},
     Field<P>{"grant-frames", read_number<&P::grant_frames, 1, most_grant_frames>},
     Field<P>{"max_grant_frames", read_number<&P::grant_frames, 1, most_grant_frames>},
 };

@@ -114,7 +114,7 @@ bool must_flush_data_cache(const Vcpu& vcpu)
     constexpr unsigned skip_l1dfl_vmentry = 3;
     const Features& cpu = features();
     const Partition& partition = *vcpu.partition;
-    if (!cpu.leaks_l1tf || (cpu.arch_capabilities >> skip_l1dfl_vmentry & 1) != 0 || partition.is_trusted())
+    if (!cpu.leaks_l1tf || (cpu.arch_capabilities >> skip_l1dfl_vmentry & 1) != 0 || partition.is_trusted(plan::trust_l1tf))
         return false;
     if (!cpu.has_l1d_flush && vcpu.number == VcpuNumber(0))
         log("%s: may read others' memory by L1TF: the CPU's microcode lacks L1D_FLUSH", partition.name());

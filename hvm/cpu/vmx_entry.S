@@ -5,10 +5,6 @@
 
 #define HOST_RSP  0x6C14
 
-    .section .rodata.buffers_selector, "a", @progbits
-buffers_selector:
-    .word SELECTOR_CORE_DATA
-
 // bool vmx_enter(GuestFrame* frame, bool launched): the current VMCS's guest, with the frame's general
 // registers; RIP, RSP and RFLAGS are in the VMCS. False: the CPU did not even try (INSTRUCTION_ERROR).
     .section .text.vmx_enter, "ax", @progbits
@@ -21,9 +17,9 @@ vmx_enter:
     bt $0, %esi
     mov FRAME_RAX(%rdi), %rax
     LOAD_GUEST_REGISTERS_BUT_RAX
-    // Becomes VERW on CPUs whose buffers leak (MDS, TAA); leaves the carry as it is.
+    // Becomes a call (VERW) on CPUs whose buffers leak (MDS, TAA); leaves the carry as it is.
 1:
-    nopl buffers_selector(%rip)
+    nopl verw_selector(%rip)
     .pushsection .verw_patch, "a"
     .quad 1b
     .popsection

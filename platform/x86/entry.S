@@ -63,8 +63,8 @@
     .popsection
 .endm
 
-// Becomes VERW on CPUs whose buffers leak (MDS, TAA): what the core has touched is gone from them. Only
-// the guest's own values are loaded behind it. Changes the flags, which the way back restores.
+// Becomes a call to clear_buffers_unless_trusted (VERW) on CPUs whose buffers leak (MDS, TAA): what the
+// core has touched is gone from them. Only the guest's own values are loaded behind it.
 .macro CLEAR_BUFFERS
 662:
     nopl verw_selector(%rip)

@@ -22,6 +22,8 @@ view_enter:
     jne 2f
 1:
     mov LAYOUT_CPU_DATA + CPU_CORE_CR3(%rbx), %rcx
+    cmp LAYOUT_CPU_DATA + CPU_GUEST_CR3(%rbx), %rcx
+    je 2f                               // the plan trusts the partition: it is on these tables
     mov %rcx, %cr3
 2:
     mov $-0x10000, %rbx
@@ -32,13 +34,36 @@ view_enter:
     .global view_leave, view_leave_verw
 view_leave:
     push %rax
+    push %rcx
     mov $-0x10000, %rax
     and %rsp, %rax
-    mov LAYOUT_CPU_DATA + CPU_GUEST_CR3(%rax), %rax
-    mov %rax, %cr3
+    mov LAYOUT_CPU_DATA + CPU_GUEST_CR3(%rax), %rcx
+    cmp LAYOUT_CPU_DATA + CPU_CORE_CR3(%rax), %rcx
+    je 1f
+    mov %rcx, %cr3
+1:
+    pop %rcx
     pop %rax
 view_leave_verw:
     nopl verw_selector(%rip)
+    ret
+
+// Called where the registers are the guest's and buffers leak: VERW, unless the plan trusts the
+// partition. The flags stay: a VM entry needs the carry.
+    .balign 16
+    .global clear_buffers_unless_trusted, clear_buffers_verw
+clear_buffers_unless_trusted:
+    pushfq
+    push %rax
+    mov $-0x10000, %rax
+    and %rsp, %rax
+    cmpb $0, LAYOUT_CPU_DATA + CPU_LEAVES_BUFFERS(%rax)
+    jne 1f
+clear_buffers_verw:
+    nopl verw_selector(%rip)
+1:
+    pop %rax
+    popfq
     ret
 
 // In place of `call handle_own_stack_exception`: NMI, #DF and #MC come on either view, at any

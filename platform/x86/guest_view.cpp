@@ -92,7 +92,7 @@ constinit bool guests_have_views{false};
 
 bool copy_is_behind(const Vcpu& vcpu)
 {
-    if (vcpu.partition->is_trusted())
+    if (vcpu.partition->is_trusted(plan::trust_meltdown))
         return false;
     const GuestView& view = vcpu.pv.views[vcpu.pv.kernel_mode ? 0 : 1];
     return view.changes != vcpu.partition->memory.top_level_changes.load(std::memory_order_acquire);
@@ -109,7 +109,7 @@ void load_any_view(Vcpu& vcpu)
         table = vcpu.pv.user_table;
     }
     cpu.core_cr3 = address_of(table).raw();
-    if (vcpu.partition->is_trusted()) [[unlikely]] {
+    if (vcpu.partition->is_trusted(plan::trust_meltdown)) [[unlikely]] {
         cpu.guest_cr3 = cpu.core_cr3;
         return;
     }

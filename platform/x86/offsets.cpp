@@ -13,6 +13,7 @@ static_assert(offsetof(Cpu, machine.scratch) == CPU_SCRATCH);
 static_assert(offsetof(Cpu, machine.idle_cr3) == CPU_IDLE_CR3);
 static_assert(offsetof(Cpu, machine.core_cr3) == CPU_CORE_CR3);
 static_assert(offsetof(Cpu, machine.guest_cr3) == CPU_GUEST_CR3);
+static_assert(offsetof(Cpu, machine.leaves_buffers) == CPU_LEAVES_BUFFERS);
 static_assert(offsetof(Cpu, current) == CPU_CURRENT);
 static_assert(offsetof(Cpu, work) == CPU_WORK);
 static_assert(offsetof(Vcpu, info) == VCPU_INFO);

@@ -7,6 +7,7 @@
 #define CPU_IDLE_CR3      136   // Cpu::machine.idle_cr3
 #define CPU_CORE_CR3      152   // Cpu::machine.core_cr3
 #define CPU_GUEST_CR3     160   // Cpu::machine.guest_cr3
+#define CPU_LEAVES_BUFFERS 192  // Cpu::machine.leaves_buffers
 #define CPU_CURRENT       320   // Cpu::current
 #define CPU_WORK          328   // Cpu::work
 

@@ -15,6 +15,7 @@ extern "C" {
 extern const uint64_t verw_patch_begin[], verw_patch_end[];
 extern const char view_patch_begin[], view_patch_end[];
 extern char view_leave_verw[];
+extern char clear_buffers_unless_trusted[], clear_buffers_verw[];
 extern char indirect_thunks_begin[], indirect_thunks_end[];
 }
 
@@ -37,7 +38,7 @@ constinit Mitigations chosen{};
 
 // VERW with a selector in memory: the only form that clears the buffers. The operand's displacement is
 // the one that the placeholder, a long NOP, has.
-START_ONLY void patch_verw_at(uint8_t* code)
+START_ONLY void patch_verw(uint8_t* code)
 {
     constexpr uint8_t nop_opcode = 0x1f;
     constexpr uint8_t verw_opcode = 0x00;
@@ -47,27 +48,36 @@ START_ONLY void patch_verw_at(uint8_t* code)
     code[2] = verw_rip_relative;
 }
 
-START_ONLY void patch_verw()
-{
-    patch_verw_at(reinterpret_cast<uint8_t*>(view_leave_verw));
-    for (const uint64_t* place = verw_patch_begin; place != verw_patch_end; ++place)
-        patch_verw_at(reinterpret_cast<uint8_t*>(*place));
-}
-
-// A call in place of each, and a NOP of two bytes behind it where that leaves room.
-START_ONLY void patch_views()
+// A call in place of an instruction, and a NOP of two bytes behind it where that leaves room.
+START_ONLY void patch_call(uint64_t place, uint64_t bytes, uint64_t target)
 {
     constexpr uint8_t call_opcode = 0xe8;
     constexpr uint8_t nop2[] = {0x66, 0x90};
     constexpr uint64_t call_bytes = 5;
+    ASSERT(bytes == call_bytes || bytes == call_bytes + sizeof(nop2));
+    auto* code = reinterpret_cast<uint8_t*>(place);
+    const auto displacement = static_cast<int32_t>(target - (place + call_bytes));
+    code[0] = call_opcode;
+    memcpy(code + 1, &displacement, sizeof(displacement));
+    memcpy(code + call_bytes, nop2, bytes - call_bytes);
+}
+
+// The way back to a guest asks whose turn it is: VERW itself takes hundreds of cycles, the question ten.
+START_ONLY void patch_buffers()
+{
+    constexpr uint64_t placeholder_bytes = 7;
+    const auto target = reinterpret_cast<uint64_t>(clear_buffers_unless_trusted);
+    patch_verw(reinterpret_cast<uint8_t*>(clear_buffers_verw));
+    patch_call(reinterpret_cast<uint64_t>(view_leave_verw), placeholder_bytes, target);
+    for (const uint64_t* place = verw_patch_begin; place != verw_patch_end; ++place)
+        patch_call(*place, placeholder_bytes, target);
+}
+
+START_ONLY void patch_views()
+{
     for (const auto* patch = reinterpret_cast<const ViewPatch*>(view_patch_begin);
          patch != reinterpret_cast<const ViewPatch*>(view_patch_end); ++patch) {
-        ASSERT(patch->bytes == call_bytes || patch->bytes == call_bytes + sizeof(nop2));
-        auto* code = reinterpret_cast<uint8_t*>(patch->place);
-        const auto displacement = static_cast<int32_t>(patch->target - (patch->place + call_bytes));
-        code[0] = call_opcode;
-        memcpy(code + 1, &displacement, sizeof(displacement));
-        memcpy(code + call_bytes, nop2, patch->bytes - call_bytes);
+        patch_call(patch->place, patch->bytes, patch->target);
     }
 }
 
@@ -105,7 +115,7 @@ void fill_return_stack()
 uint64_t spec_ctrl_for(const Partition& partition)
 {
     return (chosen.intel_ibrs ? spec_ctrl_ibrs : 0)
-        | (chosen.no_store_bypass && !partition.is_trusted() ? spec_ctrl_ssbd : 0);
+        | (chosen.no_store_bypass && !partition.is_trusted(plan::trust_ssb) ? spec_ctrl_ssbd : 0);
 }
 
 }  // namespace
@@ -113,9 +123,10 @@ uint64_t spec_ctrl_for(const Partition& partition)
 START_ONLY void init_mitigations()
 {
     chosen = choose_mitigations(features());
-    machine::partitions_change_speculation = chosen.barrier || chosen.no_store_bypass || chosen.intel_ibrs;
+    machine::partitions_change_speculation = chosen.barrier || chosen.no_store_bypass || chosen.intel_ibrs
+        || chosen.clears_buffers;
     if (chosen.clears_buffers)
-        patch_verw();
+        patch_buffers();
     if (!chosen.retpolines)
         patch_thunks();
     if (chosen.hides_core)
@@ -142,11 +153,12 @@ void change_speculation(CpuPart& part, const Partition& next)
     if (former == &next)
         return;
     part.trained_by = &next;
+    part.leaves_buffers = next.is_trusted(plan::trust_mds);
     if (const uint64_t wanted = spec_ctrl_for(next); wanted != part.spec_ctrl) {
         part.spec_ctrl = wanted;
         write_msr(Msr::IA32_SPEC_CTRL, wanted);
     }
-    if (!chosen.barrier || former == nullptr || former->is_trusted())
+    if (!chosen.barrier || former == nullptr || former->is_trusted(plan::trust_spectre_v2))
         return;
     write_msr(Msr::IA32_PRED_CMD, pred_cmd_ibpb);
     fill_return_stack();

@@ -48,6 +48,7 @@ struct CpuPart {
     const Partition* trained_by;            // whose vCPU had the CPU last; null: nobody's yet
     uint64_t tsc_aux;                       // what IA32_TSC_AUX holds
     uint64_t cr4_of_guest;                  // what of CR4 is the running guest's: TSD
+    bool leaves_buffers;                    // no VERW: the running partition is trusted
     uint64_t spec_ctrl;                     // what IA32_SPEC_CTRL holds
     // TLB shoot-down. Written by other CPUs: on a cache line of their own.
     alignas(64) std::atomic<uint64_t> flush_from;   // CPUs whose request waits for this one

@@ -569,8 +569,22 @@ TEST(Rules, switches_of_a_partition_are_read)
     const auto checked = check_partition("autostart = <0>; pv-linear-pt; trusted-speculation = \"yes\"; realtime = <1>; store = \"none\";");
     CHECK(checked.fine());
     CHECK_FALSE(checked.first().autostart.value);
-    CHECK(checked.first().pv_linear_pt.value && checked.first().trusted_speculation.value && checked.first().realtime.value);
+    CHECK(checked.first().pv_linear_pt.value && checked.first().trust.value == bulkhead::plan::trust_all && checked.first().realtime.value);
     CHECK_SAYS(check_partition("autostart = \"maybe\";"), "autostart is neither yes nor no");
+}
+
+TEST(Rules, a_partition_is_trusted_with_all_leaks_or_some)
+{
+    const auto trust = [](const char* value) {
+        return check_partition(std::string("trusted-speculation = ") + value + "; store = \"none\";").first().trust.value;
+    };
+    LONGS_EQUAL(0, check_partition("").first().trust.value);
+    LONGS_EQUAL(0, trust("\"no\""));
+    LONGS_EQUAL(bulkhead::plan::trust_all, trust("<1>"));
+    LONGS_EQUAL(bulkhead::plan::trust_meltdown, trust("\"meltdown\""));
+    LONGS_EQUAL(bulkhead::plan::trust_l1tf | bulkhead::plan::trust_mds | bulkhead::plan::trust_ssb, trust("\"mds\", \"ssb\", \"l1tf\""));
+    CHECK_SAYS(check_partition("trusted-speculation = \"melt-down\";"), "has \"melt-down\"; did you mean \"meltdown\"?");
+    CHECK_SAYS(check_partition("trusted-speculation = \"mds\", \"rowhammer\";"), "it is yes, no, or some of");
 }
 
 TEST(Rules, a_plan_has_at_most_56_partitions_beside_the_services)
