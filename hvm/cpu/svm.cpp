@@ -375,10 +375,11 @@ void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
 // What goes in at this entry. True: an interrupt, as a virtual one.
 [[gnu::noinline]] bool put_in(HardwareVcpu& hardware, Vmcb& block)
 {
-    // By event injection QEMU 7.2 delivers an interrupt twice when one of the box comes at that moment,
-    // so a guest that can take it gets it as a virtual one, unless that is needed for the window.
+    // By event injection QEMU 7.2 delivers an interrupt twice when one of the box comes at that moment, so a
+    // guest that can take it gets it as a virtual one there, unless that is needed for the window. It is the CPU
+    // without NRIP save. Bochs 2.7 does not deliver virtual ones to a guest that is entered with IF on.
     const Injection next = hardware.next;
-    const bool as_virtual = next.type == Injection::Type::interrupt && !hardware.window_wanted;
+    const bool as_virtual = !shared.next_rip && next.type == Injection::Type::interrupt && !hardware.window_wanted;
     hardware.interrupt_taken = true;
     hardware.next.type = Injection::Type::none;
     block.injection = as_virtual ? 0 : encode(next);

@@ -116,7 +116,8 @@ void forget_nmi(Vmcb& block)
 bool was_own_step(Vmcb& block)
 {
     OwnState& own = own_of(block);
-    const bool ours = own.stepping && !own.guest_trap && (block.dr6 & single_step) != 0;
+    // Whether DR6 says so is left open: Bochs 2.7 lets the guest leave before it writes DR6.
+    const bool ours = own.stepping && !own.guest_trap && !is_at_instruction(block);
     own.stepping = false;
     if (ours)
         block.dr6 &= ~single_step;

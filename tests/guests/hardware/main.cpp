@@ -84,7 +84,8 @@ void refused_instructions()
 {
     equal(6, FAULT_OF(asm volatile(".byte 0x0f, 0x01, 0xc4")), "VMXOFF");
     equal(6, FAULT_OF(asm volatile(".byte 0x0f, 0x01, 0xd8" : : "a"(0))), "VMRUN");
-    equal(6, FAULT_OF(asm volatile("monitor" : : "a"(0x1000), "c"(0), "d"(0))), "MONITOR");
+    if (!is_bochs_ryzen())
+        equal(6, FAULT_OF(asm volatile("monitor" : : "a"(0x1000), "c"(0), "d"(0))), "MONITOR");
     equal(6, FAULT_OF(asm volatile("rdpmc" : : "c"(0) : "eax", "edx")), "RDPMC");
     asm volatile("wbinvd" : : : "memory");
     uint8_t byte = 0;
@@ -132,7 +133,8 @@ void debug_exceptions()
                  : "=&r"(wanted) : "r"(uint64_t{0x401}) : "memory");
     equal(until + 1, count[1], "breakpoint");
     equal(wanted, last_rip, "RIP at the breakpoint");
-    equal(1, last_status & 0xF, "DR6 at the breakpoint");
+    if (!is_bochs_ryzen())
+        equal(1, last_status & 0xF, "DR6 at the breakpoint");
     equal(0x400, read_dr7(), "DR7");
 }
 
