@@ -411,12 +411,11 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     frame.rsp = block.rsp;
     frame.cs = block.cs.selector;
     frame.ss = block.ss.selector;
-    hardware.interrupt_taken = true;
     if ((block.exit_interrupt & event_valid) != 0) [[unlikely]]
         keep_interrupted(block, hardware.next);
     if (block.virtual_interrupt != virtual_masking) [[unlikely]] {
-        if (as_virtual) [[unlikely]]
-        hardware.interrupt_taken = (block.virtual_interrupt & virtual_request) == 0;
+        if (as_virtual)
+            hardware.interrupt_taken = (block.virtual_interrupt & virtual_request) == 0;
         after_exit(block, hardware.apic);
     }
     frame.rflags = block.rflags;
