@@ -109,10 +109,12 @@ RING0_SOURCES := $(wildcard boot/*.cpp boot/*.S core/*.cpp core/*/*.cpp platform
 RING0_SOURCES := $(filter-out platform/x86/libc/%,$(RING0_SOURCES))
 RING0_OBJECTS := $(RING0_SOURCES:%=$(B)/ring0/%.o)
 
-# Small, since no guest waits for it: what runs at start, at a panic, when a life ends, or when somebody types.
+# Small, since no guest waits long for it: what runs at start, at a panic, when a life begins or ends, when a driver
+# is set up, or when somebody types.
 RING0_COLD    := $(wildcard boot/*.cpp core/monitor/*.cpp) \
-            $(patsubst %,core/%.cpp,banner boot_allocator console/keys devices/search lifecycle memory_assignment partition \
-                partition_fault plan_check pv/guest_context pv/start_info services slot_health start watchdog) \
+            $(patsubst %,core/%.cpp,banner boot_allocator console/keys devices/search event_bind event_close \
+                grant_setup grant_version lifecycle memory_assignment partition \
+                partition_fault plan_check pv/guest_context pv/start_info services shared_memory slot_health start watchdog) \
             $(patsubst %,hvm/cpu/%.cpp,operations vmx_capabilities vmx_checks) \
             $(patsubst %,platform/x86/%.cpp,amd_iommu back_trace clock_math cpu_setup cpus dmar early_traps \
                 features iommu ivrs mitigations panic panic_record pci pci_enumerate pci_lines power real_time_clock \
