@@ -480,7 +480,7 @@ conformance: $(B)/core.elf $(B)/host/bulkhead-plan $(GUEST_ELFS) $(if $(filter x
 BENCH_PROGRAMS = $(B)/core.elf $(B)/host/bulkhead-plan $(RAMDISKS) $(GUEST_ELFS) $(B)/bench/core_time.so $(B)/bench/boot_time.so $(B)/bench/shares.so \
             $(PVDRIVERS_ELFS) $(LOADERS) $(B)/host/bulkhead-image
 
-$(B)/bench/%.so: tests/bench/plugin/%.cpp tests/bench/plugin/qemu_plugin.hpp Makefile
+$(B)/bench/%.so: tests/bench/plugin/%.cpp $(wildcard tests/bench/plugin/*.hpp) Makefile
 	@mkdir -p $(@D)
 	$(call say,HOSTCXX,$<)
 	$(Q)$(CXX) -std=gnu++23 -O2 $(CXX_WARNINGS) -shared -fPIC -fvisibility=hidden -I. -o $@ $<

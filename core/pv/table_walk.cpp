@@ -16,10 +16,11 @@ namespace {
 using Level = TableWalk::Level;
 
 // Entries between two looks at the budget, and about what they cost.
-constexpr unsigned entries_at_once = 128;
+constexpr unsigned entries_at_once = 32;
 constexpr unsigned group = 8;
 constexpr int32_t cost_of_step = 100;
-constexpr int32_t cost_of_reference = 80;      // of a frame that changes its type
+constexpr int32_t cost_of_reference = 180;     // of a frame that changes its type
+constexpr int32_t cost_of_release = 80;
 constexpr int32_t cost_of_absent = 18;
 
 uint64_t* entries_of(const Level& level) { return machine::frame_pointer<uint64_t>(level.table); }
@@ -195,18 +196,18 @@ void release_l1(Partition& partition, Level& level, WorkBudget& budget)
     const uint64_t* table = entries_of(level);
     unsigned at = level.index;
     const unsigned end = at > entries_at_once ? at - entries_at_once : 0;
-    int32_t references = 0;
+    int32_t cost = cost_of_step;
     while (at > end) {
         if (at % group == 0 && is_empty_group(table + at - group)) {
             at -= group;
             continue;
         }
         const uint64_t value = table[--at];
-        references += (value & pte::present) != 0;
+        cost += (value & pte::present) != 0 ? cost_of_release : cost_of_absent;
         drop_l1_value(partition, value);
     }
     level.index = static_cast<uint16_t>(at);
-    budget.spend(cost_of_step + references * cost_of_reference);
+    budget.spend(cost);
     if (at == 0)
         finish_release(partition.memory);
 }
@@ -218,12 +219,14 @@ void release_upper(Partition& partition, Level& level, WorkBudget& budget)
     for (unsigned steps = 0; steps < entries_at_once && level.index > 0; ++steps) {
         --level.index;
         const uint64_t value = table[level.index];
-        if ((value & pte::present) == 0 || is_core_slot(level.type, level.index))
+        if ((value & pte::present) == 0 || is_core_slot(level.type, level.index)) {
+            budget.spend(cost_of_absent);
             continue;
+        }
         const Mfn child = pte::frame(value);
         if (child == level.table)
             continue;
-        budget.spend(cost_of_reference);
+        budget.spend(cost_of_release);
         if (put_table(child)) {
             push(partition.memory.walk, child, below(level.type), entries_per_table);
             return;

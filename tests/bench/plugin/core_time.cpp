@@ -4,10 +4,15 @@
 // a CPU between two guest instructions, halts or openings of its own (sti). Reports, one line each
 // as soon as it is known, to the file report=PATH:
 //   handover TOTAL NAME=COUNT...   from entry=ADDRESS to the first guest instruction, and its spans
+//   start COUNT                    a longer one that ends where a CPU enters span `ready`: its start,
+//                                  when no guest has run there and nothing of the box waits for it
 //   stretch COUNT ADDRESS...       a longer one than before: its first address, then samples
-//   wait COUNT                     a longer run of span `relax` than before: a wait for a lock
+//   hold COUNT ADDRESS ADDRESS...  a lock was held longer than any before; who took it, and samples
+//                                  of that CPU's stretch
+//   wait COUNT ADDRESS             a CPU waited longer for one than before (lock_watch.hpp)
 //   panic                          span `panic` was entered: nothing is counted from there on
 // A span is span=NAME:FIRST:END. Source: QEMU's plugin API, version 1.
+#include "tests/bench/plugin/lock_watch.hpp"
 #include "tests/bench/plugin/qemu_plugin.hpp"
 
 #include <array>
@@ -29,8 +34,6 @@ constexpr uint64_t core_begin = 0xFFFF'8000'0000'0000;
 constexpr uint64_t core_end = 0xFFFF'8800'0000'0000;
 constexpr uint8_t opcode_sti = 0xFB;
 constexpr uint64_t sample_every = 4096;
-// Between two looks at a lock.
-constexpr uint64_t instructions_of_a_look = 60;
 constexpr unsigned cpus_at_most = 64;
 
 struct Span {
@@ -46,14 +49,15 @@ struct Block {
     Span* span;
     bool in_core;
     bool opens;          // ends with interrupts on
+    bool waits;          // a turn of waiting for a lock or another CPU
 };
 
 struct CpuState {
+    bool ready;          // its start is over
     uint64_t stretch;
-    uint64_t wait;
-    uint64_t since_look;
     uint64_t last_sample;
     std::vector<uint64_t> samples;
+    LockWatch::Cpu locks;
 };
 
 std::FILE* report;
@@ -68,12 +72,36 @@ uint64_t handover_count;
 std::atomic<bool> handed_over;
 std::atomic<bool> panicked;
 std::atomic<uint64_t> longest;
+std::atomic<uint64_t> longest_start;
+std::atomic<uint64_t> longest_hold;
 std::atomic<uint64_t> longest_wait;
 std::mutex lock;         // of `blocks` and of lines in the report
+LockWatch locks;
+
+CpuState& state_of(unsigned cpu_number) { return cpus[cpu_number % cpus_at_most]; }
+
+void begin_stretch(CpuState& cpu)
+{
+    cpu.stretch = cpu.last_sample = 0;
+    cpu.samples.clear();
+}
+
+void tell(const char* what, std::atomic<uint64_t>& most, uint64_t count, uint64_t address,
+          const std::vector<uint64_t>& samples = {})
+{
+    if (panicked || count <= most)
+        return;
+    const std::lock_guard guard(lock);
+    most = count;
+    std::fprintf(report, "%s %" PRIu64 " %" PRIx64, what, count, address);
+    for (uint64_t sample : samples)
+        std::fprintf(report, " %" PRIx64, sample);
+    std::fputc('\n', report);
+}
 
 void end_stretch(CpuState& cpu)
 {
-    if (handed_over && !panicked && cpu.stretch > longest) {
+    if (cpu.ready && !panicked && cpu.stretch > longest) {
         const std::lock_guard guard(lock);
         longest = cpu.stretch;
         std::fprintf(report, "stretch %" PRIu64, cpu.stretch);
@@ -81,23 +109,58 @@ void end_stretch(CpuState& cpu)
             std::fprintf(report, " %" PRIx64, sample);
         std::fputc('\n', report);
     }
-    cpu.stretch = cpu.wait = cpu.last_sample = 0;
-    cpu.samples.clear();
+    begin_stretch(cpu);
 }
 
-void note_wait(CpuState& cpu, const Block& block)
+void end_start(CpuState& cpu, const Block& block)
 {
-    cpu.since_look += block.instructions;
-    if (block.span == nullptr || block.span->name != "relax")
+    tell("start", longest_start, cpu.stretch, block.address);
+    begin_stretch(cpu);
+    cpu.ready = true;
+    cpu.locks.held.clear();
+}
+
+// --- Locks ----------------------------------------------------------------------------------------
+
+// Of the two accesses of the instruction that takes a ticket, the last.
+void ticket_taken(unsigned cpu_number, uint32_t info, uint64_t address, void* data)
+{
+    CpuState& cpu = state_of(cpu_number);
+    if (cpu.ready && qemu_plugin_mem_is_store(info))
+        locks.add(cpu.locks, address, reinterpret_cast<uint64_t>(data));
+}
+
+void accessed(unsigned cpu_number, uint32_t info, uint64_t address, void*)
+{
+    CpuState& cpu = state_of(cpu_number);
+    if (!qemu_plugin_mem_is_store(info)) {
+        locks.load(cpu.locks, address);
         return;
-    cpu.wait = cpu.since_look <= instructions_of_a_look ? cpu.wait + cpu.since_look : 0;
-    cpu.since_look = 0;
-    if (handed_over && !panicked && cpu.wait > longest_wait) {
-        const std::lock_guard guard(lock);
-        longest_wait = cpu.wait;
-        std::fprintf(report, "wait %" PRIu64 "\n", cpu.wait);
+    }
+    LockWatch::Result result;
+    if (cpu.locks.held.empty() || !locks.store(cpu.locks, address, result))
+        return;
+    tell("hold", longest_hold, result.hold, result.taken_by, cpu.samples);
+    tell("wait", longest_wait, result.wait, result.taken_by);
+}
+
+// String instructions store no ticket numbers, and there are many.
+bool is_string_instruction(const uint8_t* code) { return code[0] == 0xF3 || code[0] == 0xF2; }
+
+void watch_locks(qemu_plugin_tb* code, size_t instructions)
+{
+    for (size_t i = 0; i < instructions; ++i) {
+        qemu_plugin_insn* instruction = qemu_plugin_tb_get_insn(code, i);
+        const auto* bytes = static_cast<const uint8_t*>(qemu_plugin_insn_data(instruction));
+        const bool ticket = takes_ticket(bytes, qemu_plugin_insn_size(instruction));
+        if (ticket || !is_string_instruction(bytes))
+            qemu_plugin_register_vcpu_mem_cb(instruction, ticket ? ticket_taken : accessed, QEMU_PLUGIN_CB_NO_REGS,
+                                             QEMU_PLUGIN_MEM_RW,
+                                             reinterpret_cast<void*>(qemu_plugin_insn_vaddr(instruction)));
     }
 }
+
+// --- Blocks ---------------------------------------------------------------------------------------
 
 void note_handover(const Block& block)
 {
@@ -123,10 +186,15 @@ void note_handover(const Block& block)
 void executed(unsigned cpu_number, void* data)
 {
     const Block& block = *static_cast<const Block*>(data);
-    CpuState& cpu = cpus[cpu_number % cpus_at_most];
+    CpuState& cpu = state_of(cpu_number);
     note_handover(block);
+    if (block.address == entry_address) {
+        // The box starts again.
+        for (CpuState& each : cpus)
+            each.ready = false;
+    }
     if (!block.in_core) {
-        if (cpu.stretch != 0)
+        if (cpu.stretch != 0 && cpu.ready)
             end_stretch(cpu);
         return;
     }
@@ -134,17 +202,27 @@ void executed(unsigned cpu_number, void* data)
         const std::lock_guard guard(lock);
         std::fputs("panic\n", report);
     }
+    if (!cpu.ready && block.span != nullptr && block.span->name == "ready")
+        end_start(cpu, block);
     if (cpu.stretch == 0 || cpu.stretch - cpu.last_sample >= sample_every) {
         cpu.samples.push_back(block.address);
         cpu.last_sample = cpu.stretch;
     }
     cpu.stretch += block.instructions;
-    note_wait(cpu, block);
-    if (block.opens)
+    if (block.waits)
+        LockWatch::waits(cpu.locks);
+    else
+        cpu.locks.executed += block.instructions;
+    if (block.opens && cpu.ready)
         end_stretch(cpu);
 }
 
-void halted(qemu_plugin_id_t, unsigned cpu_number) { end_stretch(cpus[cpu_number % cpus_at_most]); }
+void halted(qemu_plugin_id_t, unsigned cpu_number)
+{
+    CpuState& cpu = state_of(cpu_number);
+    if (cpu.ready)
+        end_stretch(cpu);
+}
 
 void translated(qemu_plugin_id_t, qemu_plugin_tb* code)
 {
@@ -156,8 +234,11 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* code)
         if (block->address >= span.first && block->address < span.end)
             block->span = &span;
     }
+    block->waits = block->span != nullptr && block->span->name == "relax";
     const qemu_plugin_insn* last = qemu_plugin_tb_get_insn(code, block->instructions - 1);
     block->opens = *static_cast<const uint8_t*>(qemu_plugin_insn_data(last)) == opcode_sti;
+    if (block->in_core)
+        watch_locks(code, block->instructions);
     qemu_plugin_register_vcpu_tb_exec_cb(code, executed, QEMU_PLUGIN_CB_NO_REGS, block.get());
     const std::lock_guard guard(lock);
     blocks.push_back(std::move(block));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "core/plan.hpp"
 #include "boot/plan/payloads.hpp"
 
 #include "boot/plan/hash.cpp"
@@ -22,6 +23,8 @@ Bytes noise(size_t size)
     return out;
 }
 
+constexpr size_t block = bulkhead::plan::payload_block_bytes;
+
 // Stretches that pack well between stretches that do not pack at all.
 Bytes mixed(size_t size)
 {
@@ -38,7 +41,7 @@ TEST_GROUP(Payloads) {};
 
 TEST(Payloads, what_is_packed_unpacks_to_the_same_at_every_length_around_a_block)
 {
-    for (const size_t size : {size_t{1}, size_t{100}, size_t{16383}, size_t{16384}, size_t{16385}, size_t{32768}, size_t{100'001}}) {
+    for (const size_t size : {size_t{1}, size_t{100}, block - 1, block, block + 1, 2 * block, size_t{100'001}}) {
         const Bytes content = mixed(size);
         const Bytes stored = pack_lz4(content, 2);
         CHECK(unpack_lz4_blocks(stored, size) == content);
@@ -53,10 +56,10 @@ TEST(Payloads, the_number_of_threads_does_not_change_the_result)
 
 TEST(Payloads, a_block_that_does_not_shrink_is_stored_plain)
 {
-    const Bytes content = noise(16'384);
+    const Bytes content = noise(block);
     const Bytes stored = pack_lz4(content, 1);
-    LONGS_EQUAL(16'384 + 4, stored.size());
-    CHECK(read_at<uint32_t>(stored, 0) == 16'384U);
+    LONGS_EQUAL(block + 4, stored.size());
+    CHECK(read_at<uint32_t>(stored, 0) == block);
 }
 
 TEST(Payloads, damaged_blocks_do_not_unpack)

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Watches the core's ticket locks (core/spinlock.hpp) from outside: how long each is held, and how long a
+// CPU waits for one, in instructions of those that held it meanwhile. So neither depends on how the host
+// gives its CPUs to those of the box. A lock is recognised by its code: an atomic addition that takes the
+// ticket and, right behind it, a load of the word beside it; it is released by a store there.
+#pragma once
+
+#include "tests/bench/plugin/qemu_plugin.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
+
+class LockWatch {
+public:
+    struct Held {
+        uint64_t address;            // of the lock
+        uint64_t taken_by;           // address of the code that took the ticket
+        uint64_t ticket_at;          // what the CPU had executed then,
+        uint64_t held_from;          // and when it stopped waiting
+        uint64_t others_before;      // what others had executed while they held it, up to the ticket
+    };
+    struct Cpu {
+        uint64_t executed;           // in the core, without turns of waiting
+        uint64_t candidate, candidate_code;
+        unsigned candidate_loads;    // that may still show that it is one
+        std::vector<Held> held;
+    };
+    struct Result {
+        uint64_t hold, wait, taken_by;
+    };
+
+    // The ticket of what may be a lock.
+    void add(Cpu& cpu, uint64_t address, uint64_t code)
+    {
+        cpu.candidate = address;
+        cpu.candidate_code = code;
+        cpu.candidate_loads = 3;
+    }
+
+    // A load behind it.
+    void load(Cpu& cpu, uint64_t address)
+    {
+        if (cpu.candidate_loads == 0)
+            return;
+        --cpu.candidate_loads;
+        if (address != cpu.candidate + serving_offset)
+            return;
+        const std::lock_guard guard(mutex_);
+        cpu.held.push_back({cpu.candidate, cpu.candidate_code, cpu.executed, cpu.executed, progress_[cpu.candidate]});
+        cpu.candidate_loads = 0;
+    }
+
+    // One turn of waiting: for the lock whose ticket was taken last, if nothing else was done since.
+    static void waits(Cpu& cpu)
+    {
+        if (!cpu.held.empty() && cpu.executed - cpu.held.back().held_from <= executed_in_a_turn)
+            cpu.held.back().held_from = cpu.executed;
+    }
+
+    // A store: whether it releases a lock, and what that cost.
+    bool store(Cpu& cpu, uint64_t address, Result& result)
+    {
+        const auto found = std::find_if(cpu.held.begin(), cpu.held.end(),
+                                        [&](const Held& held) { return held.address + serving_offset == address; });
+        if (found == cpu.held.end())
+            return false;
+        const std::lock_guard guard(mutex_);
+        uint64_t& progress = progress_[found->address];
+        const uint64_t own = cpu.executed - found->held_from;
+        result = {own, found->held_from != found->ticket_at ? progress - found->others_before : 0, found->taken_by};
+        progress += own;
+        cpu.held.erase(found);
+        return true;
+    }
+
+private:
+    static constexpr uint64_t serving_offset = 4;
+    // At most, between two turns of waiting for a lock: a look, and an answer to another CPU's request.
+    static constexpr uint64_t executed_in_a_turn = 200;
+    std::mutex mutex_;
+    std::map<uint64_t, uint64_t> progress_;     // of a lock: executed by those that held it
+};
+
+// LOCK XADD of 32 bits: with an optional REX prefix that does not widen it.
+inline bool takes_ticket(const uint8_t* code, size_t bytes)
+{
+    if (bytes < 4 || code[0] != 0xF0)
+        return false;
+    const uint8_t* opcode = code + 1;
+    if ((*opcode & 0xF8) == 0x40)
+        ++opcode;
+    return opcode[0] == 0x0F && opcode[1] == 0xC1;
+}
