@@ -125,8 +125,11 @@ static void print_result(const char* result, const char* format, va_list argumen
     line.write();
 }
 
+[[gnu::weak]] void before_failure() {}
+
 void fail(const char* format, ...)
 {
+    before_failure();
     va_list arguments;
     va_start(arguments, format);
     print_result("FAIL ", format, arguments);

@@ -21,6 +21,8 @@ extern uint64_t boot_stack_end;          // what follows it in the initial mappi
 // Knows %s %c %d %u %x %p, with l; to console_io, whole calls at once, at most 255 bytes.
 [[gnu::format(printf, 1, 2)]] void print(const char* format, ...);
 [[noreturn, gnu::format(printf, 1, 2)]] void fail(const char* format, ...);
+// Called first by fail(). A guest that has its own for it may end here, if the fault may be its own.
+void before_failure();
 // `SKIP name: why`: this run cannot show the claim (one vCPU, an instruction set that is absent).
 [[noreturn, gnu::format(printf, 1, 2)]] void skip(const char* format, ...);
 [[noreturn]] void pass();
