@@ -219,11 +219,14 @@ void other_core_port_handler(Partition&, Port) {}
 void open_core_port(Caller& caller)
 {
     const Port port(static_cast<uint32_t>(caller.number(12)));
-    if (caller.choose(2) == 0)
+    if (caller.choose(2) == 0) {
         (void)bind_core_port(caller.partition, port, caller.choose(2) == 0 ? core_port_handler : other_core_port_handler);
-    else
-        open_static_port(caller.partition, port, caller.world.partition(1 - caller.which),
-                         Port(static_cast<uint32_t>(caller.number(12))));
+        return;
+    }
+    // Those come from the plan, which has no port 0.
+    const Port peer_port(static_cast<uint32_t>(caller.number(12)));
+    if (port != Port(0) && peer_port != Port(0))
+        open_static_port(caller.partition, port, caller.world.partition(1 - caller.which), peer_port);
 }
 
 void type(Caller& caller)
