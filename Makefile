@@ -6,8 +6,8 @@
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-# Uses every CPU unless -j says otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# Uses every CPU unless -j, or the make that started this one, says otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS))$(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
