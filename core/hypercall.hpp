@@ -12,7 +12,7 @@
 namespace bulkhead {
 
 // Runs on the vCPU's own CPU with interrupts off, the guest's kernel page tables loaded and no lock
-// held. The result goes to rax. A handler that has done its share of the work (about 20,000
+// held. The result goes to rax. A handler that has done its share of the work (about 10,000
 // instructions) and is not finished updates the arguments so that it can go on, and returns
 // hypercall_continue: the guest executes the hypercall again, after whatever waited.
 using HypercallHandler = long (*)(Vcpu& vcpu, HypercallArguments& arguments);

@@ -401,7 +401,7 @@ TEST(GrantCopy, a_list_of_whole_pages_is_done_in_turns_and_holds_nothing_between
         check_idle();
         ++turns;
     }
-    LONGS_EQUAL(4, turns);                   // 31 pages of 662 instructions are a share
+    LONGS_EQUAL(7, turns);                   // 16 pages of 662 instructions are a share
     std::memcpy(copies.data(), list.data(), copies.size() * sizeof(Copy));
     for (const Copy& copy : copies)
         LONGS_EQUAL(GNTST_okay, copy.status);
