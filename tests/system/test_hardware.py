@@ -116,7 +116,9 @@ test("guest hardware, AMD-V in Bochs", full=True, claims="hardware", start="star
      model="ryzen")(guest_of_its_own)
 
 
-test("guest apic_page, AMD-V", claims="apic_page", apic="xapic", start="start", memory="256M")(guest_of_its_own)
+# Unfinished: on a busy host about one run in a hundred hangs behind the first CPUID and MSR questions (the
+# vCPU waits for an interrupt that does not come). Not understood; until it is, in the full run only.
+test("guest apic_page, AMD-V", full=True, claims="apic_page", apic="xapic", start="start", memory="256M")(guest_of_its_own)
 test("guest apic_page, VT-x", claims="apic_page", apic="xapic", start="start_bochs", memory=256)(guest_of_its_own)
 
 
