@@ -388,6 +388,23 @@ void set_virtual_interrupt(Vmcb& block, bool leave, bool take, uint8_t vector)
     return as_virtual;
 }
 
+// An interrupt waits for the end of a shadow that only a HLT brings.
+[[gnu::noinline]] bool halt_comes_first(const Vcpu& vcpu, const Vmcb& block)
+{
+    return vcpu.hardware->window_wanted && vcpu.hardware->next.type == Injection::Type::none &&
+           (block.rflags & flags_interrupts) != 0 && halts_in_shadow(vcpu, block);
+}
+
+Exit halt_without_entry(Vmcb& block)
+{
+    block.exit_code = exit_halt;
+    Exit exit{};
+    exit.reason = ExitReason::halt;
+    exit.detail = exit_halt;
+    exit.length = 1;
+    return exit;
+}
+
 Exit enter(Vcpu& vcpu, GuestFrame& frame)
 {
     HardwareVcpu& hardware = *vcpu.hardware;
@@ -397,6 +414,9 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     block.rsp = frame.rsp;
     block.rflags = frame.rflags;
     block.injection = 0;
+    const bool shadow_is_lost = (block.interrupt_shadow & 1) != 0 && !shared.next_rip;
+    if (shadow_is_lost && halt_comes_first(vcpu, block)) [[unlikely]]
+        return halt_without_entry(block);
     bool as_virtual = false;
     if (hardware.next.type != Injection::Type::none || hardware.window_wanted ||
         block.virtual_interrupt != virtual_masking || hardware.apic.task_priority != 0)
@@ -406,6 +426,8 @@ Exit enter(Vcpu& vcpu, GuestFrame& frame)
     if (hardware.flush.load(std::memory_order_relaxed) && hardware.flush.exchange(false, std::memory_order_acquire))
         block.tlb_control = shared.flush_by_asid ? 3 : 1;
     svm_enter(&frame, hardware.control_address.raw(), host_vmcb(this_cpu().number));
+    if (shadow_is_lost) [[unlikely]]
+        keep_shadow(vcpu, block, frame.rip);
     frame.rax = block.rax;
     frame.rip = block.rip;
     frame.rsp = block.rsp;

@@ -144,6 +144,20 @@ void at_iret(Vmcb& block)
     step_once(block);
 }
 
+bool halts_in_shadow(const Vcpu& vcpu, const Vmcb& block)
+{
+    constexpr uint8_t halt = 0xF4;
+    uint8_t opcode = 0;
+    return block.cpl == 0 && fetch_code(vcpu, vendor().code_base(vcpu) + block.rip, &opcode, 1) == 1 && opcode == halt;
+}
+
+void keep_shadow(const Vcpu& vcpu, Vmcb& block, uint64_t entered_at)
+{
+    const bool by_the_box = block.exit_code == exit_interrupt || block.exit_code == exit_nmi;
+    if (by_the_box && block.rip == entered_at && halts_in_shadow(vcpu, block))
+        block.interrupt_shadow = 1;
+}
+
 ControlWrite control_write(const Vcpu& vcpu, const Vmcb& block, const GuestFrame& frame)
 {
     constexpr uint64_t decoded = uint64_t{1} << 63;

@@ -23,6 +23,14 @@ void forget_nmi(Vmcb& block);
 // The IRET that leaves the guest is about to end an NMI handler.
 void at_iret(Vmcb& block);
 
+// --- The interrupt shadow, on a CPU that forgets it at VMRUN: QEMU 7.2 ---
+// A guest that has been interrupted between STI and HLT would take an interrupt before the HLT there, and then
+// wait for it. Only the kernel's HLT without prefixes is looked for: to other code it makes no difference, but
+// between MOV SS and the stack pointer's change, where 64-bit code has nothing to fear.
+[[nodiscard]] bool halts_in_shadow(const Vcpu& vcpu, const Vmcb& block);
+// After an exit of a guest that was entered in a shadow, at `entered_at`.
+void keep_shadow(const Vcpu& vcpu, Vmcb& block, uint64_t entered_at);
+
 // MOV to a control register that has left the guest. No bytes: it is not there any more.
 struct ControlWrite {
     unsigned bytes;

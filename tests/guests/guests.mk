@@ -12,7 +12,7 @@ GUEST_ELFS    += $(PAIR_ELFS)
 FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 PV_GUESTS     := $(GUEST_ELFS)
-HARDWARE_GUESTS := $(patsubst %,$(B)/guests/%.elf,hardware modes fuzz_hardware fuzz_hardware_bystander apic_page apic_rounds)
+HARDWARE_GUESTS := $(patsubst %,$(B)/guests/%.elf,hardware modes halt fuzz_hardware fuzz_hardware_bystander apic_page apic_rounds)
 GUEST_ELFS    += $(HARDWARE_GUESTS)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(filter-out %/pair.cpp,$(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S)))
@@ -80,6 +80,7 @@ $(B)/guests/fuzz_guest.elf: $(patsubst %,$(B)/guests/objects/%.cpp.o,pool calls 
 HARDWARE_PARTS := $(B)/guests/objects/hardware/start.S.o $(B)/guests/objects/framework/builtins.cpp.o
 $(B)/guests/objects/hardware/%.o: GUEST_FLAGS += -mcmodel=small
 $(B)/guests/hardware.elf: $(B)/guests/objects/hardware/main.cpp.o
+$(B)/guests/halt.elf: $(B)/guests/objects/hardware/halt.cpp.o
 $(B)/guests/apic_page.elf: $(B)/guests/objects/hardware/apic_page.cpp.o
 $(B)/guests/apic_rounds.elf: $(B)/guests/objects/hardware/apic_rounds.cpp.o
 $(B)/guests/modes.elf: $(B)/guests/objects/hardware/modes.cpp.o $(B)/guests/objects/hardware/modes.S.o

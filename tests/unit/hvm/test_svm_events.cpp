@@ -58,11 +58,13 @@ TEST_GROUP(SvmEvents)
 {
     std::unique_ptr<Vmcb> block;
     LocalApic apic{};
+    Vcpu vcpu{};
 
     void setup() override
     {
         block.reset(new Vmcb{});
         priority_waits = false;
+        vendor_of_box = &fake_vendor;
         reset_events(*block);
         block->rip = 0x1000;
         block->rsp = 0x2000;
@@ -344,4 +346,43 @@ TEST(SvmCr4, long_mode_stays_whatever_else_is_written)
     block->efer = efer_svme | efer_lma | efer_lme;
     write_efer(*block, efer_lme | 1);
     CHECK_EQUAL(efer_svme | efer_lma | efer_lme | 1, block->efer);
+}
+
+TEST(SvmEvents, a_halt_of_the_kernel_is_found)
+{
+    code = {0xF4};
+    CHECK_TRUE(halts_in_shadow(vcpu, *block));
+    code = {0x90};
+    CHECK_FALSE(halts_in_shadow(vcpu, *block));
+    code = {};
+    CHECK_FALSE(halts_in_shadow(vcpu, *block));
+    code = {0xF4};
+    block->cpl = 3;
+    CHECK_FALSE(halts_in_shadow(vcpu, *block));
+}
+
+TEST(SvmEvents, an_interrupt_of_the_box_before_a_halt_does_not_end_the_shadow)
+{
+    code = {0xF4};
+    for (const uint64_t reason : {svm::exit_interrupt, svm::exit_nmi}) {
+        block->interrupt_shadow = 0;
+        block->exit_code = reason;
+        keep_shadow(vcpu, *block, block->rip);
+        CHECK_EQUAL(1u, block->interrupt_shadow);
+    }
+}
+
+TEST(SvmEvents, a_shadow_ends_behind_its_instruction_and_at_other_code)
+{
+    code = {0xF4};
+    block->exit_code = svm::exit_interrupt;
+    keep_shadow(vcpu, *block, block->rip - 1);
+    CHECK_EQUAL(0u, block->interrupt_shadow);
+    code = {0xEB};                          // a loop of one instruction waits for the interrupt, too
+    keep_shadow(vcpu, *block, block->rip);
+    CHECK_EQUAL(0u, block->interrupt_shadow);
+    code = {0xF4};
+    block->exit_code = exit_window;
+    keep_shadow(vcpu, *block, block->rip);
+    CHECK_EQUAL(0u, block->interrupt_shadow);
 }
