@@ -77,22 +77,28 @@ def absent(context):
 
 # --- The local APIC by its page ---------------------------------------------------------------------
 
-def boot_by_page(context, vcpus, memory=128):
+def boot_by_page(context, flavour, vcpus, memory=128, run="stress kernel-log"):
     """A stock kernel with its local APICs in xAPIC mode boots to its shell; each access to the page is
     decoded by the machine service, which runs on its first CPU."""
-    run = "grep -q x2apic /proc/cpuinfo && echo stress: FAIL x2APIC is offered; stress kernel-log"
-    guest = pvh(run=run, name="guest", memory=memory, vcpus=vcpus, cpus=f"0-{vcpus - 1}", apic="xapic")
+    run = f"grep -q x2apic /proc/cpuinfo && echo stress: FAIL x2APIC is offered; {run}"
+    guest = pvh(flavour, run=run, name="guest", memory=memory, vcpus=vcpus, cpus=f"0-{vcpus - 1}", apic="xapic")
     with context.start({"guest": guest}, cpus=vcpus, memory="512M") as box:
         box["core"].expect(r"partition 1 guest: pvh, ", r"machine:guest: service, ")
         ready = box["guest"].expect(READY, never=BROKEN)
         if int(ready.group(2)) != vcpus:
             raise Failed(f"the kernel found {ready.group(2)} CPUs, not {vcpus}")
-        box["guest"].expect(CLEAN, never=BROKEN, guard=900, silence=300)
+        box["guest"].expect(CLEAN, never=BROKEN, guard=1500, silence=300)
         box["core"].expect(r"guest: powered off")
 
 
 for count in (1, 2):
-    test(f"pvh boot cloud-amd64, {count} vCPU, xAPIC", vcpus=count, shows="boot")(boot_by_page)
+    test(f"pvh boot cloud-amd64, {count} vCPU, xAPIC", flavour="cloud-amd64", vcpus=count, shows="boot")(boot_by_page)
+for kernel, vcpus in (("amd64", 1), ("amd64", 2), ("cloud-amd64", 4), ("rt-amd64", 1), ("rt-amd64", 4)):
+    test(f"pvh boot {kernel}, {vcpus} vCPU, xAPIC", full=True, shows="boot", flavour=kernel, vcpus=vcpus,
+         memory=256)(boot_by_page)
+for kernel, vcpus in (("amd64", 2), ("cloud-amd64", 1), ("cloud-amd64", 4), ("rt-amd64", 2)):
+    test(f"pvh stress {kernel}, {vcpus} vCPU, xAPIC", full=True, shows="boot stress", flavour=kernel, vcpus=vcpus,
+         memory=256, run="stress")(boot_by_page)
 
 
 # --- One CPU of a hardware guest, on both vendors --------------------------------------------------

@@ -15,12 +15,12 @@ BROKEN = (r"Kernel panic", r"^stress: FAIL", r"^stress: .* [1-9]\d* failed")
 PATIENCE = {"guard": 3000, "silence": 900}
 
 
-def network_and_reboot(context, start, flavour, kind, vcpus, **options):
+def network_and_reboot(context, start, flavour, kind, vcpus, apic=None, **options):
     """A guest pings its neighbour over the switch with its PV driver, reboots, and does it again."""
     def guest(number, run, **properties):
         return {**linux(flavour, run=run, memory=128 if flavour == "cloud-amd64" else 192, vcpus=vcpus,
                         vif=f"mac=00:16:3e:00:00:0{number},bridge=lan0", extra=f"bh.ip=10.9.0.{number}/24",
-                        **properties), "type": kind}
+                        **properties), "type": kind, "apic": apic}
     guests = {"one": guest(1, "sleep 1; ping -c 3 -i 0.2 10.9.0.2 && echo good", then="reboot", on_reboot="restart"),
               "two": guest(2, "sleep 100000")}
     with getattr(context, start)(guests, plan={"networks": {"lan0": {}}}, memory=768, **options) as box:
@@ -36,6 +36,8 @@ for kernel in ("amd64", "cloud-amd64", "rt-amd64"):
             test(f"network and reboot of {kernel}, {kind}, {vcpus} vCPU{where}", shows="boot network reboot",
                  full=(kernel, kind, vcpus) != ("cloud-amd64", "pvh", 2), start="start", flavour=kernel, kind=kind,
                  vcpus=vcpus)(network_and_reboot)
+    test(f"network and reboot of {kernel}, pvh, 2 vCPU, xAPIC, AMD-V", shows="boot network reboot", full=True, start="start",
+         flavour=kernel, kind="pvh", vcpus=2, apic="xapic")(network_and_reboot)
     test(f"network and reboot of {kernel}, pvh, 1 vCPU, VT-x", shows="boot network reboot", full=True,
          start="start_bochs", flavour=kernel, kind="pvh", vcpus=1)(network_and_reboot)
 
