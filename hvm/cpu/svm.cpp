@@ -24,8 +24,6 @@ namespace {
 
 using namespace svm;
 
-constexpr uint64_t efer_svme = 0x1000;
-constexpr uint64_t efer_lma = 0x400;
 constexpr uint64_t flags_interrupts = 0x200;
 constexpr uint64_t pat_after_reset = 0x0007'0406'0007'0406;
 constexpr uint32_t svm_leaf = 0x8000000A;

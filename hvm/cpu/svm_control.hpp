@@ -114,6 +114,8 @@ enum Intercept2 : uint32_t {
     intercept_xsetbv = 1u << 13,
 };
 
+inline constexpr uint64_t efer_lme = 0x100, efer_lma = 0x400, efer_svme = 0x1000;
+
 // intercept_cr_write
 inline constexpr uint16_t write_of_cr4 = 1u << 4, write_of_cr8 = 1u << 8;
 

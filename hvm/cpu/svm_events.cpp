@@ -14,7 +14,6 @@ constexpr uint64_t flag_trap = 0x100;
 constexpr uint64_t single_step = 0x4000;
 constexpr uint64_t cr0_pg = uint64_t{1} << 31;
 constexpr uint64_t cr4_pae = 0x20;
-constexpr uint64_t efer_lme = 0x100, efer_lma = 0x400, efer_svme = 0x1000;
 
 OwnState& own_of(Vmcb& block)
 {
