@@ -87,11 +87,13 @@ class Box:
     sequences; `box["name"]` the lines of one partition (or "core") in the overview."""
 
     def __init__(self, image=None, *, log, machine="pc", cpus=2, memory="1G", iso=None, extra=(), cpu="max,-smap",
-                 threads="single", boot=None, serial=("-serial", "chardev:serial0")):
+                 threads="single", boot=None, serial=("-serial", "chardev:serial0"), patience=1):
         """`threads`: QEMU runs the box's CPUs in turn on one CPU of the host ("single"), so that
         several boxes fit beside each other, or each CPU by itself ("multi").
         `serial`: QEMU's arguments for the port at the line (the character device serial0).
-        `boot`: QEMU's arguments that say what the box starts from, instead of an image or a CD."""
+        `boot`: QEMU's arguments that say what the box starts from, instead of an image or a CD.
+        `patience`: how many times longer than usual events may take."""
+        self.patience = patience
         self.lock = threading.Condition()
         self.raw = bytearray()
         self.terminal = Stream(self, "terminal")
@@ -179,6 +181,7 @@ class Box:
 
     def wait_until(self, look, missing, guard=GUARD_S, silence=SILENCE_S):
         started = time.monotonic()
+        guard, silence = guard * self.patience, silence * self.patience
         with self.lock:
             while True:
                 if not self.allow_panic:
@@ -200,6 +203,7 @@ class Box:
 
     def expect_end(self, guard=GUARD_S):
         """Waits for the end of QEMU: the box has switched itself off."""
+        guard *= self.patience
         with self.lock:
             if not self.lock.wait_for(lambda: self.ended, timeout=guard):
                 raise Failed(f"the box has not switched itself off in {guard} s")

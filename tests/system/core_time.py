@@ -56,4 +56,4 @@ def arguments(build, report, **spans):
 
 def watch_stretches(build, report):
     return arguments(build, report, relax="bulkhead::machine::relax", panic="bulkhead::panic",
-                     ready="enter_guests")
+                     boot="boot_main", ready="enter_guests")

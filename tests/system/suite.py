@@ -41,16 +41,23 @@ def load():
         importlib.import_module(os.path.basename(path)[:-3])
 
 
+class NotWatched(Exception):
+    """The plugin that counts the core's instructions cannot watch this test; the text says why."""
+
+
 class Context:
     """What a running test has: folders, and boxes whose logs have its name. `stretches`: the
     plugin that counts the core's instructions watches the boxes."""
+
+    # Of a watched box, and of a host that is busy with several.
+    WATCHED_PATIENCE = 4
 
     def __init__(self, test_name, build, stretches=False):
         self.build, self.stretches = os.path.abspath(build), stretches
         self.slug = re.sub(r"[^a-z0-9]+", "-", test_name.lower()).strip("-")
         self.folder = os.path.join(self.build, "test-images", self.slug)
         self.logs = os.path.join(self.build, "test-logs")
-        self.boxes = 0
+        self.boxes, self.reports = 0, []
         # For the table: which guests run where, and what a plan was refused for.
         self.guests, self.emulators, self.refused = [], [], None
 
@@ -63,7 +70,14 @@ class Context:
             if guest is not None and guest not in self.guests:
                 self.guests.append(guest)
 
+    def not_for_watching(self, why):
+        """What comes is no box that the plugin can watch: ends a test that is run for that."""
+        if self.stretches:
+            raise NotWatched(why)
+
     def image(self, partitions, options=(), **properties):
+        if "--core" in options:
+            self.not_for_watching("another core than the one that ships")
         return plans.image(self.build, plans.plan(partitions, **properties), self.folder, options)
 
     def box(self, image=None, **options):
@@ -71,7 +85,9 @@ class Context:
         suffix = "" if self.boxes == 1 else f"-{self.boxes}"
         if self.stretches:
             report = os.path.join(self.build, "bench", "stretch", f"{self.slug}{suffix}.txt")
+            self.reports.append(report)
             options["extra"] = [*options.get("extra", ()), *core_time.watch_stretches(self.build, report)]
+            options["patience"] = self.WATCHED_PATIENCE
         return Box(image, log=os.path.join(self.logs, f"{self.slug}{suffix}.log"), **options)
 
     def start(self, partitions, *, plan=None, **options):
@@ -81,12 +97,14 @@ class Context:
 
     def bochs(self, **options):
         """A box in Bochs with the disk image that is in the test's folder."""
+        self.not_for_watching("Bochs, which has no plugins")
         self.boxes += 1
         log = os.path.join(self.logs, f"{self.slug}.log" if self.boxes == 1 else f"{self.slug}-{self.boxes}.log")
         return BochsBox(os.path.join(self.folder, "disk.img"), log=log, **options)
 
     def start_bochs(self, partitions, *, plan=None, **options):
         """The same as start(), in Bochs."""
+        self.not_for_watching("Bochs, which has no plugins")
         self.runs(partitions, "Bochs", "amd" if "ryzen" in options.get("model", "") else "intel")
         plans.firmware_images(self.build, self.image(partitions, **(plan or {})), self.folder)
         return self.bochs(**options)

@@ -9,6 +9,7 @@
 //   stretch COUNT ADDRESS...       a longer one than before: its first address, then samples
 //   hold COUNT ADDRESS ADDRESS...  a lock was held longer than any before; who took it, and samples
 //                                  of that CPU's stretch
+//   shared COUNT ADDRESS           the same of a lock that several CPUs take; who took it
 //   wait COUNT ADDRESS             a CPU waited longer for one than before (lock_watch.hpp)
 //   panic                          span `panic` was entered: nothing is counted from there on
 // A span is span=NAME:FIRST:END. Source: QEMU's plugin API, version 1.
@@ -49,6 +50,7 @@ struct Block {
     Span* span;
     bool in_core;
     bool opens;          // ends with interrupts on
+    bool leaves;         // ends with an instruction that may go to a guest
     bool waits;          // a turn of waiting for a lock or another CPU
 };
 
@@ -57,6 +59,8 @@ struct CpuState {
     uint64_t stretch;
     uint64_t last_sample;
     std::vector<uint64_t> samples;
+    bool leaving;        // the last block of the core was one that may go to a guest
+    uint64_t guest_blocks;   // as of then
     LockWatch::Cpu locks;
 };
 
@@ -74,7 +78,11 @@ std::atomic<bool> panicked;
 std::atomic<uint64_t> longest;
 std::atomic<uint64_t> longest_start;
 std::atomic<uint64_t> longest_hold;
+std::atomic<uint64_t> longest_shared;
 std::atomic<uint64_t> longest_wait;
+// Counts up where anything but the core runs, on whichever CPU, and misses some when several do at once.
+// That costs a guest's blocks less than a call, and an instruction that leaves the core tells which CPU it was.
+uint64_t guest_blocks;
 std::mutex lock;         // of `blocks` and of lines in the report
 LockWatch locks;
 
@@ -141,6 +149,7 @@ void accessed(unsigned cpu_number, uint32_t info, uint64_t address, void*)
     if (cpu.locks.held.empty() || !locks.store(cpu.locks, address, result))
         return;
     tell("hold", longest_hold, result.hold, result.taken_by, cpu.samples);
+    tell("shared", longest_shared, result.shared, result.shared_taken_by);
     tell("wait", longest_wait, result.wait, result.taken_by);
 }
 
@@ -188,15 +197,16 @@ void executed(unsigned cpu_number, void* data)
     const Block& block = *static_cast<const Block*>(data);
     CpuState& cpu = state_of(cpu_number);
     note_handover(block);
-    if (block.address == entry_address) {
-        // The box starts again.
+    if (!block.in_core)
+        return;
+    if (cpu.leaving && cpu.ready && guest_blocks != cpu.guest_blocks)
+        end_stretch(cpu);
+    cpu.leaving = false;
+    if (block.span != nullptr && block.span->name == "boot") {
+        // The box starts, perhaps again.
         for (CpuState& each : cpus)
             each.ready = false;
-    }
-    if (!block.in_core) {
-        if (cpu.stretch != 0 && cpu.ready)
-            end_stretch(cpu);
-        return;
+        locks.forget();
     }
     if (block.span != nullptr && block.span->name == "panic" && !panicked.exchange(true)) {
         const std::lock_guard guard(lock);
@@ -215,6 +225,10 @@ void executed(unsigned cpu_number, void* data)
         cpu.locks.executed += block.instructions;
     if (block.opens && cpu.ready)
         end_stretch(cpu);
+    if (block.leaves) {
+        cpu.leaving = true;
+        cpu.guest_blocks = guest_blocks;
+    }
 }
 
 void halted(qemu_plugin_id_t, unsigned cpu_number)
@@ -222,6 +236,16 @@ void halted(qemu_plugin_id_t, unsigned cpu_number)
     CpuState& cpu = state_of(cpu_number);
     if (cpu.ready)
         end_stretch(cpu);
+}
+
+// IRET, SYSRET and VMRUN; VMLAUNCH and VMRESUME no CPU of QEMU's has.
+bool may_leave(const uint8_t* code, size_t bytes)
+{
+    const size_t prefix = bytes != 0 && (code[0] & 0xF0) == 0x40 ? 1 : 0;
+    code += prefix;
+    bytes -= prefix;
+    return (bytes == 1 && code[0] == 0xCF) || (bytes == 2 && code[0] == 0x0F && code[1] == 0x07) ||
+           (bytes == 3 && code[0] == 0x0F && code[1] == 0x01 && code[2] == 0xD8);
 }
 
 void translated(qemu_plugin_id_t, qemu_plugin_tb* code)
@@ -236,9 +260,15 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* code)
     }
     block->waits = block->span != nullptr && block->span->name == "relax";
     const qemu_plugin_insn* last = qemu_plugin_tb_get_insn(code, block->instructions - 1);
-    block->opens = *static_cast<const uint8_t*>(qemu_plugin_insn_data(last)) == opcode_sti;
+    const auto* bytes = static_cast<const uint8_t*>(qemu_plugin_insn_data(last));
+    block->opens = bytes[0] == opcode_sti;
+    block->leaves = may_leave(bytes, qemu_plugin_insn_size(last));
     if (block->in_core)
         watch_locks(code, block->instructions);
+    else
+        qemu_plugin_register_vcpu_tb_exec_inline(code, QEMU_PLUGIN_INLINE_ADD_U64, &guest_blocks, 1);
+    if (!block->in_core && handed_over)
+        return;
     qemu_plugin_register_vcpu_tb_exec_cb(code, executed, QEMU_PLUGIN_CB_NO_REGS, block.get());
     const std::lock_guard guard(lock);
     blocks.push_back(std::move(block));

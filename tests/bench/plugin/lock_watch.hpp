@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Watches the core's ticket locks (core/spinlock.hpp) from outside: how long each is held, and how long a
 // CPU waits for one, in instructions of those that held it meanwhile. So neither depends on how the host
-// gives its CPUs to those of the box. A lock is recognised by its code: an atomic addition that takes the
+// gives its CPUs to those of the box. But whether a CPU waits at all does: QEMU runs the box's CPUs in turn,
+// and seldom ends a turn while a lock is held. So the longest hold of a lock that several CPUs take is told,
+// too: that long another one might have waited, had it come just behind. Locks that are only tried
+// (Spinlock::try_lock) make nobody wait, and are not seen. A lock is recognised by its code: an atomic addition that takes the
 // ticket and, right behind it, a load of the word beside it; it is released by a store there.
 #pragma once
 
@@ -31,6 +34,7 @@ public:
     };
     struct Result {
         uint64_t hold, wait, taken_by;
+        uint64_t shared, shared_taken_by;    // the longest hold of a lock that several CPUs take
     };
 
     // The ticket of what may be a lock.
@@ -50,7 +54,10 @@ public:
         if (address != cpu.candidate + serving_offset)
             return;
         const std::lock_guard guard(mutex_);
-        cpu.held.push_back({cpu.candidate, cpu.candidate_code, cpu.executed, cpu.executed, progress_[cpu.candidate]});
+        Lock& lock = locks_[cpu.candidate];
+        lock.shared |= lock.taken_last != nullptr && lock.taken_last != &cpu;
+        lock.taken_last = &cpu;
+        cpu.held.push_back({cpu.candidate, cpu.candidate_code, cpu.executed, cpu.executed, lock.progress});
         cpu.candidate_loads = 0;
     }
 
@@ -69,20 +76,38 @@ public:
         if (found == cpu.held.end())
             return false;
         const std::lock_guard guard(mutex_);
-        uint64_t& progress = progress_[found->address];
+        Lock& lock = locks_[found->address];
         const uint64_t own = cpu.executed - found->held_from;
-        result = {own, found->held_from != found->ticket_at ? progress - found->others_before : 0, found->taken_by};
-        progress += own;
+        const uint64_t wait = found->held_from != found->ticket_at ? lock.progress - found->others_before : 0;
+        lock.progress += own;
+        if (own > lock.longest) {
+            lock.longest = own;
+            lock.longest_by = found->taken_by;
+        }
+        result = {own, wait, found->taken_by, lock.shared ? lock.longest : 0, lock.longest_by};
         cpu.held.erase(found);
         return true;
     }
 
+    // The box starts again: its locks are others.
+    void forget()
+    {
+        const std::lock_guard guard(mutex_);
+        locks_.clear();
+    }
+
 private:
+    struct Lock {
+        uint64_t progress;                // executed by those that held it
+        const Cpu* taken_last;
+        bool shared;                      // by more than one CPU
+        uint64_t longest, longest_by;     // hold
+    };
     static constexpr uint64_t serving_offset = 4;
     // At most, between two turns of waiting for a lock: a look, and an answer to another CPU's request.
     static constexpr uint64_t executed_in_a_turn = 200;
     std::mutex mutex_;
-    std::map<uint64_t, uint64_t> progress_;     // of a lock: executed by those that held it
+    std::map<uint64_t, Lock> locks_;
 };
 
 // LOCK XADD of 32 bits: with an optional REX prefix that does not widen it.

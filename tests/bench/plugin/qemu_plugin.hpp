@@ -12,6 +12,7 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_info_t;
 enum qemu_plugin_cb_flags : int { QEMU_PLUGIN_CB_NO_REGS };
+enum qemu_plugin_op : int { QEMU_PLUGIN_INLINE_ADD_U64 };
 // QEMU 7.2 takes loads for stores where it chooses call-backs by this: ask for both, and look at each.
 enum qemu_plugin_mem_rw : int { QEMU_PLUGIN_MEM_RW = 3 };
 size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb* block);
@@ -27,6 +28,8 @@ bool qemu_plugin_mem_is_store(uint32_t info);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*call)(qemu_plugin_id_t, qemu_plugin_tb*));
 void qemu_plugin_register_vcpu_tb_exec_cb(qemu_plugin_tb* block, void (*call)(unsigned, void*),
                                           qemu_plugin_cb_flags flags, void* data);
+void qemu_plugin_register_vcpu_tb_exec_inline(qemu_plugin_tb* block, qemu_plugin_op operation, void* number,
+                                              uint64_t operand);
 void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t id, void (*call)(qemu_plugin_id_t, unsigned));
 
 [[gnu::visibility("default")]] extern int qemu_plugin_version;
