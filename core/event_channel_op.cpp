@@ -94,6 +94,8 @@ long run(Vcpu& vcpu, GuestVirtual argument, Result<> (*operation)(Partition&, Re
     return machine::write_guest(argument, record) ? 0 : negative(XEN_EFAULT);
 }
 
+long or_continue(long result) { return result == negative(XEN_ERESTART) ? hypercall_continue : result; }
+
 long close(Vcpu& vcpu, GuestVirtual argument)
 {
     evtchn_close request;
@@ -153,7 +155,7 @@ long reset(Vcpu& vcpu, GuestVirtual argument)
     case EVTCHNOP_init_control:
         return run(vcpu, argument, init_fifo_control);
     case EVTCHNOP_expand_array:
-        return run(vcpu, argument, expand_fifo_array);
+        return or_continue(run(vcpu, argument, expand_fifo_array));
     case EVTCHNOP_set_priority:
         return run(vcpu, argument, set_fifo_priority);
     default:

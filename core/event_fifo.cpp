@@ -15,6 +15,8 @@ namespace bulkhead {
 namespace {
 
 constexpr int attempts_at_a_word = 5;
+// Of what waits for a page: less than 10,000 instructions.
+constexpr uint32_t raised_at_once = 64;
 
 // Makes the word name the port that follows it. False: it is in no queue any more. The guest may
 // change its word while we try; one that never stops loses the event.
@@ -66,22 +68,14 @@ void link(Partition& partition, uint32_t port, EventWord& word, Vcpu& target)
         notify_vcpu(target);
 }
 
-// As all ports are while the form is not in use.
-void reset_ports(const FifoEvents& events)
-{
-    std::fill_n(events.ports, event_ports,
-                FifoPort{EVTCHN_FIFO_PRIORITY_DEFAULT, EVTCHN_FIFO_PRIORITY_DEFAULT, 0, false});
-}
+uint64_t bit_of(uint32_t port) { return uint64_t{1} << port % 64; }
 
 // What was pending in the other form, or before, has its word soon.
 void switch_over(Partition& self)
 {
     EventTable& table = self.events;
-    for (uint32_t word = 0; word < table.count / 64; ++word) {
-        uint64_t pending = std::atomic_ref(self.shared->evtchn_pending[word]).load(std::memory_order_relaxed);
-        for (; pending != 0; pending &= pending - 1)
-            table.fifo.ports[word * 64 + static_cast<uint32_t>(std::countr_zero(pending))].waits = true;
-    }
+    for (uint32_t word = 0; word < table.count / 64; ++word)
+        table.fifo.waits[word] = std::atomic_ref(self.shared->evtchn_pending[word]).load(std::memory_order_relaxed);
     table.fifo.in_use.store(true, std::memory_order_release);
 }
 
@@ -98,16 +92,28 @@ Result<> set_block(Partition& self, uint32_t vcpu, Mfn frame, uint32_t offset)
     return {};
 }
 
-void raise_waiting(Partition& self, uint32_t first_port)
+uint32_t ports_with_words(const FifoEvents& events)
 {
+    return events.page_count.load(std::memory_order_relaxed) * fifo_words_per_page;
+}
+
+// The guest chooses how many wait. False: there are more.
+bool raise_some_waiting(Partition& self)
+{
+    const LockGuard guard(self.events.lock);
     EventTable& table = self.events;
-    const uint32_t end = std::min(first_port + fifo_words_per_page, table.count);
-    for (uint32_t port = first_port; port < end; ++port) {
-        if (!table.fifo.ports[port].waits)
-            continue;
-        table.fifo.ports[port].waits = false;
-        raise_fifo(self, port, self.vcpus[load_channel(table, port).vcpu]);
+    FifoEvents& events = table.fifo;
+    uint32_t left = raised_at_once;
+    for (; events.raised_end < ports_with_words(events); events.raised_end += 64) {
+        uint64_t& waits = events.waits[events.raised_end / 64];
+        for (; waits != 0; waits &= waits - 1) {
+            if (left-- == 0)
+                return false;
+            const uint32_t port = events.raised_end + static_cast<uint32_t>(std::countr_zero(waits));
+            raise_fifo(self, port, self.vcpus[load_channel(table, port).vcpu]);
+        }
     }
+    return true;
 }
 
 Result<> add_page(Partition& self, Mfn frame)
@@ -121,8 +127,20 @@ Result<> add_page(Partition& self, Mfn frame)
         return fail(XEN_ENOSPC);
     events.pages[page] = frame;
     events.page_count.store(page + 1, std::memory_order_release);
-    raise_waiting(self, page * fifo_words_per_page);
     return {};
+}
+
+enum class Raising : uint8_t { nothing, ports_of_this, ports_of_another };
+
+// Whether what waited for the last page is being raised, and whether this frame is that page.
+Raising what_is_raised(Partition& self, Mfn frame)
+{
+    const LockGuard guard(self.events.lock);
+    const FifoEvents& events = self.events.fifo;
+    if (events.raised_end >= ports_with_words(events))
+        return Raising::nothing;
+    const Mfn last = events.pages[events.page_count.load(std::memory_order_relaxed) - 1];
+    return last == frame ? Raising::ports_of_this : Raising::ports_of_another;
 }
 
 // A frame of the guest that stays writable, and so no page table, as long as it is used here.
@@ -146,7 +164,7 @@ void init_fifo(Partition& partition)
     FifoEvents& events = partition.events.fifo;
     events.ports = boot_allocate_array<FifoPort>(event_ports).data();
     events.vcpus = boot_allocate_array<FifoVcpu>(partition.vcpus.size()).data();
-    reset_ports(events);
+    std::fill_n(events.ports, event_ports, FifoPort{EVTCHN_FIFO_PRIORITY_DEFAULT, EVTCHN_FIFO_PRIORITY_DEFAULT, 0});
 }
 
 EventWord* fifo_word(const Partition& partition, uint32_t port)
@@ -164,7 +182,7 @@ void raise_fifo(Partition& partition, uint32_t port, Vcpu& target)
 {
     EventWord* const word = fifo_word(partition, port);
     if (word == nullptr) {
-        partition.events.fifo.ports[port].waits = true;
+        partition.events.fifo.waits[port / 64] |= bit_of(port);
         return;
     }
     const bool was_pending = (word->fetch_or(fifo::pending, std::memory_order_seq_cst) & fifo::pending) != 0;
@@ -185,15 +203,14 @@ void unmask_fifo(Partition& partition, uint32_t port, Vcpu& target)
 
 void open_fifo_port(Partition& partition, uint32_t port)
 {
-    FifoPort& state = partition.events.fifo.ports[port];
-    state.priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
-    state.waits = false;
+    partition.events.fifo.ports[port].priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+    partition.events.fifo.waits[port / 64] &= ~bit_of(port);
 }
 
 // It stays in its queue: the guest takes it out.
 void close_fifo_port(Partition& partition, uint32_t port)
 {
-    partition.events.fifo.ports[port].waits = false;
+    partition.events.fifo.waits[port / 64] &= ~bit_of(port);
     if (EventWord* const word = fifo_word(partition, port); word != nullptr)
         word->fetch_and(~fifo::pending, std::memory_order_relaxed);
 }
@@ -216,7 +233,9 @@ void drop_fifo(Partition& partition)
                 frames[count++] = events.vcpus[vcpu].frame;
             events.vcpus[vcpu] = {};
         }
-        reset_ports(events);
+        // A port's queue is looked at only where that ends with it: none does. Its priority it gets when opened.
+        events.waits = {};
+        events.raised_end = 0;
     }
     for (uint32_t i = 0; i < count; ++i)
         put_writable_frame(frames[i]);
@@ -239,7 +258,11 @@ Result<> expand_fifo_array(Partition& self, const evtchn_expand_array& request)
 {
     if (!self.events.fifo.in_use.load(std::memory_order_relaxed))
         return fail(XEN_EOPNOTSUPP);
-    return with_frame(self, request.array_gfn, [&](Mfn frame) { return add_page(self, frame); });
+    const Raising raising = what_is_raised(self, named_frame(self, request.array_gfn));
+    if (raising == Raising::nothing)
+        TRY_VOID(with_frame(self, request.array_gfn, [&](Mfn frame) { return add_page(self, frame); }));
+    const bool all_raised = raise_some_waiting(self);
+    return all_raised && raising != Raising::ports_of_another ? Result<>{} : fail(XEN_ERESTART);
 }
 
 Result<> set_fifo_priority(Partition& self, const evtchn_set_priority& request)

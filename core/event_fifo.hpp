@@ -41,7 +41,6 @@ struct FifoPort {
     uint8_t priority;
     uint8_t queue;           // where it was linked last: priority
     uint8_t vcpu;            // and vCPU
-    bool waits;              // pending, and has no word yet
 };
 
 struct FifoVcpu {
@@ -54,6 +53,8 @@ struct FifoEvents {
     std::atomic<bool> in_use;                    // else the 2-level form
     std::atomic<uint32_t> page_count;            // release: the page is there
     std::array<Mfn, fifo_pages> pages;
+    std::array<uint64_t, fifo_pages * fifo_words_per_page / 64> waits;   // a bit a port: pending, and has no word yet
+    uint32_t raised_end;                         // of ports below, none that has a word waits
     FifoPort* ports;
     FifoVcpu* vcpus;
 };
@@ -66,7 +67,7 @@ void init_fifo(Partition& partition);
 // All below with the lock held.
 void raise_fifo(Partition& partition, uint32_t port, Vcpu& target);
 void unmask_fifo(Partition& partition, uint32_t port, Vcpu& target);
-// A port that begins a new use, or ends one.
+// A port that begins a new use, in either form, or ends one.
 void open_fifo_port(Partition& partition, uint32_t port);
 void close_fifo_port(Partition& partition, uint32_t port);
 
@@ -74,6 +75,7 @@ void close_fifo_port(Partition& partition, uint32_t port);
 void drop_fifo(Partition& partition);
 
 Result<> init_fifo_control(Partition& self, evtchn_init_control& request);
+// XEN_ERESTART: call again with the same arguments after what waits.
 Result<> expand_fifo_array(Partition& self, const evtchn_expand_array& request);
 Result<> set_fifo_priority(Partition& self, const evtchn_set_priority& request);
 

@@ -120,6 +120,33 @@ TEST(EventFifo, what_was_pending_before_is_raised_with_its_word)
     LONGS_EQUAL(1, info(0).evtchn_upcall_pending);
 }
 
+TEST(EventFifo, what_waits_for_a_page_is_raised_in_pieces_and_another_page_comes_behind_it)
+{
+    const uint32_t port = ipi(0);
+    for (uint64_t& word : partition(0).shared->evtchn_pending)
+        word = ~uint64_t{0};
+    LONGS_EQUAL(0, control(0));
+    LONGS_EQUAL(hypercall_continue, expand(0));
+    LONGS_EQUAL(1, partition(0).events.fifo.page_count);
+    CHECK(word(port) & fifo::pending);
+    CHECK((word(fifo_words_per_page - 1) & fifo::pending) == 0);
+    unsigned calls = 1;
+    long result;
+    do {
+        result = expand(1);
+        ++calls;
+    } while (result == hypercall_continue && partition(0).events.fifo.page_count == 1);
+    CHECK(calls > 10);
+    CHECK(word(fifo_words_per_page - 1) & fifo::pending);
+    for (; result == hypercall_continue; ++calls)
+        result = expand(1);
+    LONGS_EQUAL(0, result);
+    LONGS_EQUAL(2, partition(0).events.fifo.page_count);
+    CHECK(word(2 * fifo_words_per_page - 1) & fifo::pending);
+    CHECK(calls < 100);
+    LONGS_EQUAL(3, fake::writable_frames.size());
+}
+
 // --- Queues ----------------------------------------------------------------------------------------------
 
 TEST(EventFifo, ports_of_a_queue_come_in_the_order_of_sending)
@@ -320,6 +347,35 @@ TEST(EventFifo, the_end_of_a_life_lets_go_of_all_frames)
     evtchn_bind_interdomain request{1, port, 0};
     be(1);
     LONGS_EQUAL(negative(XEN_EINVAL), call(EVTCHNOP_bind_interdomain, request));
+}
+
+TEST(EventFifo, nothing_of_a_use_is_left_for_the_next_one)
+{
+    LONGS_EQUAL(0, control(0));
+    const uint32_t port = ipi(0);
+    LONGS_EQUAL(0, prioritise(port, 3));
+    LONGS_EQUAL(0, send(port));                      // waits for its word
+    evtchn_reset request{DOMID_SELF};
+    LONGS_EQUAL(0, call(EVTCHNOP_reset, request));
+    LONGS_EQUAL(port, ipi(0));
+    clear_events(0);
+    for (uint64_t& word : partition(0).shared->evtchn_pending)
+        word = 0;
+    switch_on();
+    LONGS_EQUAL(0, word(port));
+    LONGS_EQUAL(0, send(port));
+    CHECK((take(usual) == std::vector<uint32_t>{port}));
+}
+
+TEST(EventFifo, a_guest_that_leaves_all_its_free_ports_in_queues_gets_none)
+{
+    switch_on();
+    for (uint32_t port = 1; port < fifo_words_per_page; ++port)
+        word(port) = fifo::linked;
+    evtchn_bind_ipi request{0, 0};
+    LONGS_EQUAL(negative(XEN_ENOSPC), call(EVTCHNOP_bind_ipi, request));
+    word(100) = 0;
+    LONGS_EQUAL(100, ipi(0));
 }
 
 // --- What others see -------------------------------------------------------------------------------------
