@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <span>
 
 namespace bulkhead {
 
@@ -96,10 +97,19 @@ Errno take_typed_slowly(FrameEntry& entry, FrameType type, uint64_t flags)
         }
         if (typed_count(state) != 0)
             return XEN_EBUSY;
+        if (type_of(state) == FrameType::none) {
+            // Nobody's TLB knows it as anything: no flush, and nobody who has to wait.
+            if (count(state) == count_mask)
+                return XEN_ERANGE;
+            if (entry.state.compare_exchange_weak(state, (state | type_bits(type) | flags) + one + typed_one,
+                                                  std::memory_order_acq_rel, std::memory_order_relaxed))
+                return ok;
+            continue;
+        }
         if (!entry.state.compare_exchange_weak(state, state | turning, std::memory_order_acquire,
                                                std::memory_order_relaxed))
             continue;
-        if (type_of(state) != type && type_of(state) != FrameType::none)
+        if (type_of(state) != type)
             flush_former_use(entry);
         return finish_turning(entry, type, flags);
     }
@@ -190,8 +200,8 @@ void init_frames(Partition& partition)
     for (uint32_t i = 0; i < memory.range_count; ++i) {
         const FrameRange& range = memory.ranges[i];
         back_tables(range.first, range.count);
-        for (uint64_t at = 0; at < range.count; ++at)
-            frame::entry_of(range.first + at).owner_and_stamp.store(owner, std::memory_order_relaxed);
+        for (FrameEntry& entry : std::span(&frame::entry_of(range.first), range.count))
+            entry.owner_and_stamp.store(owner, std::memory_order_relaxed);
     }
 }
 

@@ -65,8 +65,7 @@ Result<Reserved> read_v2(const GrantTable& table)
 
 void clear_entries(const GrantTable& table)
 {
-    for (uint32_t frame = 0; frame < table.frames; ++frame)
-        machine::clear_frame(machine::frame_pointer(table.first_frame + frame));
+    machine::clear_frames(machine::frame_pointer(table.first_frame), table.frames);
 }
 
 void write_v1(const GrantTable& table, const Reserved& kept)

@@ -68,12 +68,6 @@ void drop_mappings(Partition& partition, uint32_t first, uint32_t end)
     }
 }
 
-void clear_frames(const GrantTable& table, uint32_t first, uint32_t end)
-{
-    for (uint32_t i = first; i < end; ++i)
-        machine::clear_frame(machine::frame_pointer(table.first_frame + i));
-}
-
 }  // namespace
 
 void init_grants(std::span<Partition> partitions)
@@ -119,7 +113,7 @@ bool reset_grants(Partition& partition)
     const uint32_t frames = table.max_frames + status_frames_for(table.max_frames);
     const uint32_t first = table.reset_next - handles;
     const uint32_t end = std::min(frames, first + frames_a_slice);
-    clear_frames(table, first, end);
+    machine::clear_frames(machine::frame_pointer(table.first_frame + first), end - first);
     table.reset_next = end == frames ? 0 : handles + end;
     return end == frames;
 }

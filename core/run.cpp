@@ -175,6 +175,17 @@ void do_requested_work(uint32_t work)
         lifecycle_work();
 }
 
+// Slice after slice with no decision in between, as a guest runs: until it is done, or somebody wants this
+// CPU's attention.
+void do_core_work(const Cpu& cpu, Vcpu& vcpu)
+{
+    unload_partition(*vcpu.partition);
+    do {
+        lifecycle_step(vcpu);
+        machine::take_interrupts();
+    } while (vcpu.schedule.core_work && cpu.work.load(std::memory_order_relaxed) == 0);
+}
+
 // Chooses until there is nothing else to do.
 void find_guest(GuestFrame& frame)
 {
@@ -190,9 +201,7 @@ void find_guest(GuestFrame& frame)
             continue;
         }
         if (next->schedule.core_work) {
-            unload_partition(*next->partition);
-            lifecycle_step(*next);
-            machine::take_interrupts();
+            do_core_work(cpu, *next);
             continue;
         }
         if (next != cpu.current)

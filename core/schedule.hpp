@@ -28,7 +28,8 @@ void release(Vcpu& vcpu, uint32_t reasons);
 
 // Picks the vCPU that this CPU should run now (null: idle) and programs the timer for the next
 // decision, the next vCPU timer and the end of the budget. Own CPU, interrupts off. If the result
-// has schedule.core_work, call lifecycle_step() for it with no guest loaded, and pick again.
+// has schedule.core_work, call lifecycle_step() for it with no guest loaded until the CPU is asked to look
+// at its work, and pick again.
 Vcpu* pick_next();
 
 // The CPU's timer has fired, or something else asked for work_timer: looks at watchdogs, the console

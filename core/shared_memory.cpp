@@ -34,10 +34,8 @@ void make_region(const plan::Header& header, const plan::SharedRegion& plan, Reg
     void* memory = boot_allocate(plan.frames * page_size, page_size);
     region.plan = &plan;
     region.first = frame_of(machine::physical_of(memory));
-    for (uint64_t i = 0; i < plan.frames; ++i) {
-        machine::clear_frame(machine::frame_pointer(region.first + i));
+    for (uint64_t i = 0; i < plan.frames; ++i)
         init_core_frame(region.first + i);
-    }
     const auto planned = plan::table<plan::SharedMember>(header, plan.members);
     region.members = boot_allocate_array<Member>(planned.size());
     for (size_t i = 0; i < planned.size(); ++i) {

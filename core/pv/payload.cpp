@@ -23,11 +23,6 @@ constexpr uint64_t plain_slice_bytes = 64 * 1024;       // at most 8192 instruct
 constinit Spinlock bounce_lock{LockRank::device};
 constinit std::array<char, block_bytes> bounce{};
 
-bool in_a_row(const PvMemory& memory, Pfn first, uint64_t frames)
-{
-    return initial_frame(memory, first) + (frames - 1) == initial_frame(memory, first + (frames - 1));
-}
-
 [[gnu::noinline]] void scatter(const PvMemory& memory, Pfn first, const char* from, uint64_t size_bytes)
 {
     for (uint64_t at = 0; at < size_bytes;) {
@@ -56,8 +51,9 @@ bool decompress(const char* from, uint32_t stored, char* to, uint64_t size_bytes
 
 Unpacked unpack_lz4(const PvMemory& memory, const char* from, uint32_t stored, Pfn first, uint64_t size_bytes)
 {
-    if (in_a_row(memory, first, frames_for(size_bytes))) {
-        char* to = machine::frame_pointer<char>(initial_frame(memory, first));
+    const FrameRun run = initial_run(memory, first, frames_for(size_bytes));
+    if (run.count == frames_for(size_bytes)) {
+        char* to = machine::frame_pointer<char>(run.first);
         return decompress(from, stored, to, size_bytes) ? Unpacked::block : Unpacked::damaged;
     }
     if (!bounce_lock.try_lock())

@@ -16,6 +16,7 @@
 #include "machine/memory.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace bulkhead {
 
@@ -104,10 +105,10 @@ BuildStep begin_build(Partition& partition)
 // A hardware guest may write to all of its memory for as long as it lives.
 void give_run(PvMemory& memory, FrameRun run, uint64_t pfn, uint64_t state)
 {
-    for (uint64_t at = 0; at < run.count; ++at) {
-        const Mfn number = run.first + at;
-        frame::entry_of(number).state.store(state, std::memory_order_relaxed);
-        machine::machine_to_phys()[number.raw()] = pfn + at;
+    uint64_t* pfns = &machine::machine_to_phys()[run.first.raw()];
+    for (FrameEntry& entry : std::span(&frame::entry_of(run.first), run.count)) {
+        entry.state.store(state, std::memory_order_relaxed);
+        *pfns++ = pfn++;
     }
     memory.frames += run.count;
 }
@@ -160,8 +161,7 @@ void scrub(Partition& partition, uint64_t end)
         return;
     const FrameRun run =
         initial_run(partition.memory, Pfn(build.next), std::min(slice_frames, end - build.next));
-    for (uint64_t at = 0; at < run.count; ++at)
-        machine::clear_frame(machine::frame_pointer(run.first + at));
+    machine::clear_frames(machine::frame_pointer(run.first), run.count);
     build.next += run.count;
 }
 

@@ -81,10 +81,10 @@ bool write_guest_u64(GuestVirtual to, uint64_t value)
     return failed == 0;
 }
 
-void clear_frame(void* frame)
+void clear_frames(void* first, uint64_t frames)
 {
-    size_t count = page_size / 8;
-    asm volatile("rep stosq" : "+D"(frame), "+c"(count) : "a"(0) : "memory");
+    size_t count = frames * (page_size / 8);
+    asm volatile("rep stosq" : "+D"(first), "+c"(count) : "a"(0) : "memory");
 }
 
 void copy_frame(void* to, const void* from)

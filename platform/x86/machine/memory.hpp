@@ -38,8 +38,9 @@ template <class T>
     return copy_to_guest(to, &value, sizeof(T));
 }
 
-// Scrubs a frame, or copies one; by quadwords.
-void clear_frame(void* frame);
+// Scrubs frames in a row, or copies one; by quadwords.
+void clear_frames(void* first, uint64_t frames);
+inline void clear_frame(void* frame) { clear_frames(frame, 1); }
 void copy_frame(void* to, const void* from);
 
 }  // namespace bulkhead::machine

@@ -174,7 +174,8 @@ template <class T>
     return copy_to_guest(to, &value, sizeof(T));
 }
 
-inline void clear_frame(void* frame) { std::memset(frame, 0, page_size); }
+inline void clear_frames(void* first, uint64_t frames) { std::memset(first, 0, frames * page_size); }
+inline void clear_frame(void* frame) { clear_frames(frame, 1); }
 inline void copy_frame(void* to, const void* from) { std::memcpy(to, from, page_size); }
 
 }  // namespace bulkhead::machine
