@@ -191,7 +191,7 @@ OWN_FRAME void give_up(Vcpu& vcpu, const Exit& exit)
     case ExitReason::triple_fault:
         return crash_partition(vcpu, "triple fault");
     case ExitReason::task_switch:
-        return crash_partition(vcpu, "it switched tasks by hardware, which is not offered");
+        return crash_partition(vcpu, "it switched tasks by hardware, which VT-x leaves to software");
     case ExitReason::entry_failed:
         return crash_partition(vcpu, "the CPU refused its state (%#lx)", static_cast<unsigned long>(exit.detail));
     case ExitReason::unknown:

@@ -34,7 +34,7 @@ enum class ExitReason : uint8_t {
     cache_control,          // WBINVD and INVD: there is nothing to do
     task_priority,          // MOV to or from CR8: Exit::write, Exit::general_register
     triple_fault,
-    task_switch,
+    task_switch,            // VT-x only: AMD's CPUs carry them out
     carried_out,            // by the vendor's file: the guest goes on behind the instruction
     entry_failed,           // the CPU refused the state: Exit::detail says what it said
     unknown,

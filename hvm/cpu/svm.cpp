@@ -111,7 +111,7 @@ void make(Vcpu& vcpu)
     block->intercept_exceptions = 1u << vector::debug | 1u << vector::alignment_check;
     block->intercepts_1 = intercept_interrupt | intercept_nmi | intercept_init | intercept_rdpmc | intercept_cpuid |
                           intercept_rsm | intercept_invd | intercept_halt | intercept_invlpga | intercept_port |
-                          intercept_msr | intercept_task_switch | intercept_shutdown;
+                          intercept_msr | intercept_shutdown;
     block->intercepts_2 = intercept_vmrun | intercept_vmmcall | intercept_vmload | intercept_vmsave | intercept_stgi |
                           intercept_clgi | intercept_skinit | intercept_wbinvd | intercept_monitor | intercept_mwait |
                           intercept_xsetbv;

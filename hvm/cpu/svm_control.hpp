@@ -97,7 +97,6 @@ enum Intercept1 : uint32_t {
     intercept_invlpga = 1u << 26,
     intercept_port = 1u << 27,
     intercept_msr = 1u << 28,
-    intercept_task_switch = 1u << 29,
     intercept_shutdown = 1u << 31,
 };
 enum Intercept2 : uint32_t {
@@ -136,7 +135,6 @@ enum ExitCode : uint64_t {
     exit_invlpga = 0x7A,
     exit_port = 0x7B,
     exit_msr = 0x7C,
-    exit_task_switch = 0x7D,
     exit_shutdown = 0x7F,
     exit_vmrun = 0x80,
     exit_vmmcall = 0x81,

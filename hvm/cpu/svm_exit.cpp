@@ -79,9 +79,6 @@ Exit decode_rare(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
     case exit_shutdown:
         exit.reason = ExitReason::triple_fault;
         return exit;
-    case exit_task_switch:
-        exit.reason = ExitReason::task_switch;
-        return exit;
     case exit_invalid:
     case exit_invalid_32:
         exit.reason = ExitReason::entry_failed;

@@ -12,7 +12,7 @@ GUEST_ELFS    += $(PAIR_ELFS)
 FUZZ_GUESTS   := fuzz_guest fuzz_bystander
 GUEST_ELFS    += $(FUZZ_GUESTS:%=$(B)/guests/%.elf)
 PV_GUESTS     := $(GUEST_ELFS)
-HARDWARE_GUESTS := $(patsubst %,$(B)/guests/%.elf,hardware modes halt fuzz_hardware fuzz_hardware_bystander apic_page apic_rounds)
+HARDWARE_GUESTS := $(patsubst %,$(B)/guests/%.elf,hardware modes halt tasks fuzz_hardware fuzz_hardware_bystander apic_page apic_rounds)
 GUEST_ELFS    += $(HARDWARE_GUESTS)
 GUEST_FRAMEWORK := $(patsubst tests/guests/%,$(B)/guests/objects/%.o,\
             $(filter-out %/pair.cpp,$(wildcard tests/guests/framework/*.cpp tests/guests/framework/*.S)))
@@ -83,6 +83,7 @@ $(B)/guests/hardware.elf: $(B)/guests/objects/hardware/main.cpp.o
 $(B)/guests/halt.elf: $(B)/guests/objects/hardware/halt.cpp.o
 $(B)/guests/apic_page.elf: $(B)/guests/objects/hardware/apic_page.cpp.o
 $(B)/guests/apic_rounds.elf: $(B)/guests/objects/hardware/apic_rounds.cpp.o
+$(B)/guests/tasks.elf: $(B)/guests/objects/hardware/tasks.cpp.o $(B)/guests/objects/hardware/tasks.S.o
 $(B)/guests/modes.elf: $(B)/guests/objects/hardware/modes.cpp.o $(B)/guests/objects/hardware/modes.S.o
 FUZZ_HARDWARE := $(patsubst %,$(B)/guests/objects/hardware_%.o,main.cpp code.cpp modes.S)
 $(FUZZ_HARDWARE) $(B)/guests/objects/hardware_bystander.cpp.o: GUEST_FLAGS += -mcmodel=small -Itests/fuzz/guest

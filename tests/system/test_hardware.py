@@ -122,6 +122,9 @@ for guest in ("hardware", "modes"):
 test("guest halt, AMD-V", claims="halt", start="start", memory="256M", extra=EXACT)(guest_of_its_own)
 test("guest halt, VT-x", full=True, claims="halt", start="start_bochs", memory=256)(guest_of_its_own)
 test("guest halt, AMD-V in Bochs", full=True, claims="halt", start="start_bochs", memory=256, model="ryzen")(guest_of_its_own)
+# AMD's CPUs switch a guest's tasks by themselves. (QEMU does whether it is to or not.)
+test("guest tasks, AMD-V", claims="tasks", start="start", memory="256M")(guest_of_its_own)
+test("guest tasks, AMD-V in Bochs", full=True, claims="tasks", start="start_bochs", memory=256, model="ryzen")(guest_of_its_own)
 # With NRIP save, which QEMU's CPU lacks. (Bochs 2.7 ends itself when a guest in virtual-8086 mode leaves: no `modes`.)
 test("guest hardware, AMD-V in Bochs", full=True, claims="hardware", start="start_bochs", memory=256,
      model="ryzen")(guest_of_its_own)
@@ -129,6 +132,14 @@ test("guest hardware, AMD-V in Bochs", full=True, claims="hardware", start="star
 
 test("guest apic_page, AMD-V", claims="apic_page", apic="xapic", start="start", memory="256M")(guest_of_its_own)
 test("guest apic_page, VT-x", claims="apic_page", apic="xapic", start="start_bochs", memory=256)(guest_of_its_own)
+
+
+@test("a guest that switches tasks by hardware ends on VT-x, with a sentence", full=True)
+def tasks_on_vtx(context):
+    guest = {"type": "pvh", "memory": 16, "kernel": os.path.join(context.build, "guests", "tasks.elf"), "on_crash": "destroy"}
+    with context.start_bochs({"tasks": guest}, memory=256) as box:
+        box["tasks"].expect(r"^tasks: begins")
+        box["core"].expect(r"tasks: crashed: it switched tasks by hardware, which VT-x leaves to software")
 
 
 @test("a machine service that crashes comes back under its partition, and one that is stopped ends it")
