@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A plugin of QEMU that counts the core's instructions from outside, so that the binary that is
 // measured is the one that ships. The core runs with interrupts off: a stretch is what it executes on
-// a CPU between two guest instructions, halts or openings of its own (sti). Reports, one line each
-// as soon as it is known, to the file report=PATH:
+// a CPU between two guest instructions, halts or openings of its own (sti). Where it waits for another
+// CPU in turns of span `relax`, not these count, which depend on the host, but what the other one
+// executes meanwhile for which it waits: up to its answer to a request, or the release of a lock.
+// Reports, one line each as soon as it is known, to the file report=PATH:
 //   handover TOTAL NAME=COUNT...   from entry=ADDRESS to the first guest instruction, and its spans
 //   start COUNT                    a longer one that ends where a CPU enters span `ready`: its start,
 //                                  when no guest has run there and nothing of the box waits for it
@@ -16,6 +18,7 @@
 #include "tests/bench/plugin/lock_watch.hpp"
 #include "tests/bench/plugin/qemu_plugin.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cinttypes>
@@ -36,6 +39,8 @@ constexpr uint64_t core_end = 0xFFFF'8800'0000'0000;
 constexpr uint8_t opcode_sti = 0xFB;
 constexpr uint64_t sample_every = 4096;
 constexpr unsigned cpus_at_most = 64;
+// At most, between two turns of waiting: a look, and an answer to another CPU's request.
+constexpr uint64_t turn_at_most = 200;
 
 struct Span {
     std::string name;
@@ -51,12 +56,25 @@ struct Block {
     bool in_core;
     bool opens;          // ends with interrupts on
     bool leaves;         // ends with an instruction that may go to a guest
-    bool waits;          // a turn of waiting for a lock or another CPU
+    bool waits;          // part of a turn of waiting for a lock or another CPU
+    bool turns;          // its beginning
+};
+
+// A CPU polls a word that another one writes.
+struct Waiting {
+    std::atomic<uint64_t> address;                     // 0: it does not
+    std::array<uint64_t, cpus_at_most> others_at;      // what they had executed when it began
+    std::atomic<uint64_t> answered;                    // since then, by who wrote
+    uint64_t counted;                                  // of that, as its own
 };
 
 struct CpuState {
     bool ready;          // its start is over
     uint64_t stretch;
+    uint64_t began_at;   // what it had executed then
+    uint64_t turn, turn_executed;    // since the last turn of waiting: as in `stretch` and in `locks.executed`
+    uint64_t last_load;
+    Waiting waiting;
     uint64_t last_sample;
     std::vector<uint64_t> samples;
     bool leaving;        // the last block of the core was one that may go to a guest
@@ -75,6 +93,7 @@ uint64_t handover_count;
 // Several CPUs may run at once from here on.
 std::atomic<bool> handed_over;
 std::atomic<bool> panicked;
+std::atomic<int> waiting_cpus;
 std::atomic<uint64_t> longest;
 std::atomic<uint64_t> longest_start;
 std::atomic<uint64_t> longest_hold;
@@ -91,7 +110,71 @@ CpuState& state_of(unsigned cpu_number) { return cpus[cpu_number % cpus_at_most]
 void begin_stretch(CpuState& cpu)
 {
     cpu.stretch = cpu.last_sample = 0;
+    cpu.began_at = cpu.locks.executed;
     cpu.samples.clear();
+}
+
+// --- Waiting for others -----------------------------------------------------------------------------
+
+void begin_wait(CpuState& cpu)
+{
+    for (unsigned other = 0; other < cpus_at_most; ++other)
+        cpu.waiting.others_at[other] = cpus[other].locks.executed;
+    cpu.waiting.answered = cpu.waiting.counted = 0;
+    cpu.waiting.address = cpu.last_load;
+    ++waiting_cpus;
+}
+
+void end_wait(CpuState& cpu)
+{
+    if (cpu.waiting.address.exchange(0) != 0)
+        --waiting_cpus;
+}
+
+// A lock's word: that wait is in LockWatch's result.
+bool waits_for_lock(const CpuState& cpu)
+{
+    return !cpu.locks.held.empty() && LockWatch::serving(cpu.locks.held.back()) == cpu.waiting.address;
+}
+
+// What others have written since the last look, if it was for this one.
+void count_answers(CpuState& cpu)
+{
+    const uint64_t answered = cpu.waiting.answered;
+    const uint64_t more = answered - cpu.waiting.counted;
+    cpu.waiting.counted = answered;
+    if (more == 0 || waits_for_lock(cpu))
+        return;
+    cpu.stretch += more;
+    cpu.locks.executed += more;
+}
+
+// A turn of waiting begins. If the last thing was one, too, it does not count.
+void turn(CpuState& cpu)
+{
+    if (cpu.turn <= turn_at_most) {
+        cpu.stretch -= std::min(cpu.turn, cpu.stretch);
+        cpu.last_sample = std::min(cpu.last_sample, cpu.stretch);
+        cpu.locks.executed -= cpu.turn_executed;
+    }
+    cpu.turn = cpu.turn_executed = 0;
+    if (cpu.waiting.address != cpu.last_load) {
+        end_wait(cpu);
+        begin_wait(cpu);
+    }
+    LockWatch::waits(cpu.locks);
+}
+
+void written(const CpuState& by, unsigned by_number, uint64_t address)
+{
+    for (CpuState& cpu : cpus) {
+        if (&cpu == &by || cpu.waiting.address != address)
+            continue;
+        const uint64_t since = std::max(cpu.waiting.others_at[by_number % cpus_at_most], by.began_at);
+        const uint64_t took = by.locks.executed > since ? by.locks.executed - since : 0;
+        if (took > cpu.waiting.answered)
+            cpu.waiting.answered = took;
+    }
 }
 
 void tell(const char* what, std::atomic<uint64_t>& most, uint64_t count, uint64_t address,
@@ -109,6 +192,11 @@ void tell(const char* what, std::atomic<uint64_t>& most, uint64_t count, uint64_
 
 void end_stretch(CpuState& cpu)
 {
+    if (cpu.waiting.address != 0) {
+        count_answers(cpu);
+        end_wait(cpu);
+    }
+    cpu.turn = turn_at_most + 1;
     if (cpu.ready && !panicked && cpu.stretch > longest) {
         const std::lock_guard guard(lock);
         longest = cpu.stretch;
@@ -142,12 +230,16 @@ void accessed(unsigned cpu_number, uint32_t info, uint64_t address, void*)
 {
     CpuState& cpu = state_of(cpu_number);
     if (!qemu_plugin_mem_is_store(info)) {
+        cpu.last_load = address;
         locks.load(cpu.locks, address);
         return;
     }
-    LockWatch::Result result;
+    if (waiting_cpus != 0)
+        written(cpu, cpu_number, address);
+    LockWatch::Result result{};
     if (cpu.locks.held.empty() || !locks.store(cpu.locks, address, result))
         return;
+    cpu.stretch += result.wait;
     tell("hold", longest_hold, result.hold, result.taken_by, cpu.samples);
     tell("shared", longest_shared, result.shared, result.shared_taken_by);
     tell("wait", longest_wait, result.wait, result.taken_by);
@@ -207,6 +299,7 @@ void executed(unsigned cpu_number, void* data)
         for (CpuState& each : cpus)
             each.ready = false;
         locks.forget();
+        end_wait(cpu);
     }
     if (block.span != nullptr && block.span->name == "panic" && !panicked.exchange(true)) {
         const std::lock_guard guard(lock);
@@ -218,11 +311,19 @@ void executed(unsigned cpu_number, void* data)
         cpu.samples.push_back(block.address);
         cpu.last_sample = cpu.stretch;
     }
+    if (cpu.waiting.address != 0) {
+        count_answers(cpu);
+        if (cpu.turn > turn_at_most)
+            end_wait(cpu);
+    }
+    if (block.turns)
+        turn(cpu);
     cpu.stretch += block.instructions;
-    if (block.waits)
-        LockWatch::waits(cpu.locks);
-    else
+    cpu.turn += block.instructions;
+    if (!block.waits) {
+        cpu.turn_executed += block.instructions;
         cpu.locks.executed += block.instructions;
+    }
     if (block.opens && cpu.ready)
         end_stretch(cpu);
     if (block.leaves) {
@@ -259,6 +360,7 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* code)
             block->span = &span;
     }
     block->waits = block->span != nullptr && block->span->name == "relax";
+    block->turns = block->waits && block->address == block->span->first;
     const qemu_plugin_insn* last = qemu_plugin_tb_get_insn(code, block->instructions - 1);
     const auto* bytes = static_cast<const uint8_t*>(qemu_plugin_insn_data(last));
     block->opens = bytes[0] == opcode_sti;

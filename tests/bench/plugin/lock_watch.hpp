@@ -37,6 +37,9 @@ public:
         uint64_t shared, shared_taken_by;    // the longest hold of a lock that several CPUs take
     };
 
+    // The word that waits are for.
+    static uint64_t serving(const Held& held) { return held.address + serving_offset; }
+
     // The ticket of what may be a lock.
     void add(Cpu& cpu, uint64_t address, uint64_t code)
     {
