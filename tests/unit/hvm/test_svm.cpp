@@ -242,7 +242,7 @@ TEST(Svm, every_exit_has_its_reason)
         {exit_cpuid, ExitReason::cpuid}, {exit_halt, ExitReason::halt}, {exit_vmmcall, ExitReason::hypercall},
         {exit_xsetbv, ExitReason::set_xcr0}, {exit_wbinvd, ExitReason::cache_control},
         {exit_invd, ExitReason::cache_control}, {exit_shutdown, ExitReason::triple_fault},
-        {exit_task_switch, ExitReason::task_switch}, {exit_invalid, ExitReason::entry_failed},
+        {exit_invalid, ExitReason::entry_failed},
         {exit_invalid_32, ExitReason::entry_failed}, {exit_rdpmc, ExitReason::no_such_instruction},
         {exit_rsm, ExitReason::no_such_instruction}, {exit_invlpga, ExitReason::no_such_instruction},
         {exit_vmrun, ExitReason::no_such_instruction}, {exit_vmload, ExitReason::no_such_instruction},
