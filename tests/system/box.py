@@ -2,7 +2,8 @@
 """An emulated box: QEMU with the image, its serial line, and what it has printed.
 
 Every wait is for an event. The guards only end a run in which the event will not
-come: silence for a while, too long altogether, a panic of the core, QEMU's end.
+come: silence for a while, too long altogether, a panic of the core, QEMU's end. They
+count the emulator's own time (own_time.py), so that a busy host ends no test.
 """
 
 import ctypes
@@ -14,6 +15,8 @@ import socket
 import subprocess
 import threading
 import time
+
+from own_time import OwnTime
 
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SILENCE_S = 120
@@ -101,7 +104,7 @@ class Box:
         self.current = None
         self.partial = ""
         self.undecoded = b""
-        self.last_output = time.monotonic()
+        self.last_output = 0.0
         self.ended = False
         self.allow_panic = False
         self.log_path = log
@@ -128,6 +131,7 @@ class Box:
     def _begin(self, output, keys):
         """output: a file descriptor that the line's bytes come from; keys: a file that they go to."""
         self.output, self.keys = output, keys
+        self.clock = OwnTime(self.qemu.pid)
         threading.Thread(target=self._read, daemon=True).start()
 
     def __exit__(self, *_):
@@ -157,7 +161,7 @@ class Box:
                 self.raw += data
                 self.log.write(data)
                 self.log.flush()
-                self.last_output = time.monotonic()
+                self.last_output = self.clock.now()
                 self._digest(data)
                 self.lock.notify_all()
 
@@ -180,19 +184,19 @@ class Box:
                 stream.text += rest if mark == "+" else "\n" + rest
 
     def wait_until(self, look, missing, guard=GUARD_S, silence=SILENCE_S):
-        started = time.monotonic()
+        started = self.clock.now()
         guard, silence = guard * self.patience, silence * self.patience
         with self.lock:
             while True:
                 if not self.allow_panic:
                     panic = CORE_PANIC.search(self.terminal.text)
                     # Wait for the rest of the report, so that it is in the log.
-                    if panic and (self.ended or time.monotonic() - self.last_output > 3):
+                    if panic and (self.ended or self.clock.now() - self.last_output > 3):
                         raise Failed(f"the core panicked: {panic.group(0).strip()}")
                 found = look()
                 if found:
                     return found
-                now = time.monotonic()
+                now = self.clock.now()
                 if self.ended:
                     raise Failed(f"the emulator ended; {missing()}")
                 if now - started > guard:
@@ -203,10 +207,11 @@ class Box:
 
     def expect_end(self, guard=GUARD_S):
         """Waits for the end of QEMU: the box has switched itself off."""
-        guard *= self.patience
+        started, guard = self.clock.now(), guard * self.patience
         with self.lock:
-            if not self.lock.wait_for(lambda: self.ended, timeout=guard):
-                raise Failed(f"the box has not switched itself off in {guard} s")
+            while not self.lock.wait_for(lambda: self.ended, timeout=1):
+                if self.clock.now() - started > guard:
+                    raise Failed(f"the box has not switched itself off in {guard} s")
 
     # --- What goes in -----------------------------------------------------------
 
