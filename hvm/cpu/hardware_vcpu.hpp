@@ -71,6 +71,7 @@ inline constexpr uint8_t invalid_opcode = 6;
 inline constexpr uint8_t general_protection = 13;
 inline constexpr uint8_t page_fault = 14;
 inline constexpr uint8_t alignment_check = 17;
+inline constexpr uint8_t machine_check = 18;
 }  // namespace vector
 
 // What a walk of the guest's own page tables starts from.

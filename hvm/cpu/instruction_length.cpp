@@ -44,8 +44,8 @@ unsigned opcode_length(std::span<const uint8_t> code, ExitReason reason)
     case ExitReason::cache_control:
         return begins_with(code, {0x0F, 0x09}) || begins_with(code, {0x0F, 0x08}) ? 2 : 0;
     case ExitReason::task_priority:
-    case ExitReason::carried_out:                       // MOV to CR8 and CR4
-        return begins_with(code, {0x0F, 0x22}) && code.size() >= 3 ? 3 : 0;
+    case ExitReason::carried_out:                       // MOV to CR8 and CR4, and from CR4
+        return (begins_with(code, {0x0F, 0x22}) || begins_with(code, {0x0F, 0x20})) && code.size() >= 3 ? 3 : 0;
     default:
         return 0;
     }

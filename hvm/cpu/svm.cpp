@@ -108,7 +108,7 @@ void make(Vcpu& vcpu)
     auto* block = new (boot_allocate(sizeof(Vmcb), page_size)) Vmcb{};
     hardware.control = block;
     hardware.control_address = machine::physical_of(block);
-    block->intercept_exceptions = 1u << vector::debug | 1u << vector::alignment_check;
+    block->intercept_exceptions = 1u << vector::debug | 1u << vector::alignment_check | 1u << vector::machine_check;
     block->intercepts_1 = intercept_interrupt | intercept_nmi | intercept_init | intercept_rdpmc | intercept_cpuid |
                           intercept_rsm | intercept_invd | intercept_halt | intercept_invlpga | intercept_port |
                           intercept_msr | intercept_shutdown;
@@ -211,7 +211,7 @@ bool in_64_bit_code(const Vcpu& vcpu)
 }
 
 // The most frequent exits are instructions.
-[[gnu::always_inline]] inline Exit decode(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
+[[gnu::always_inline]] inline Exit decode(Vcpu& vcpu, GuestFrame& frame, Vmcb& block)
 {
     ExitReason reason;
     if (block.exit_code == exit_vmmcall)
@@ -327,7 +327,7 @@ bool can_take_nmi(Vcpu& vcpu) { return svm::can_take_nmi(vmcb(vcpu)); }
 bool delivers_apic() { return false; }
 bool works_on_apic_page() { return false; }
 
-uint64_t read_cr4(const Vcpu& vcpu) { return vmcb(vcpu).cr4; }
+uint64_t read_cr4(const Vcpu& vcpu) { return svm::read_cr4(vmcb(vcpu)); }
 
 GuestPaging paging(const Vcpu& vcpu)
 {

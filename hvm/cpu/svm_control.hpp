@@ -27,7 +27,8 @@ struct OwnState {
     bool guest_trap;                // which it had set itself,
     bool flag_set;                  // or which is to go again if it has not come to that instruction
     bool long_mode_enabled;         // EFER.LME as the guest has it
-    std::array<uint8_t, 10> unused;
+    bool machine_check;             // CR4.MCE as the guest has it
+    std::array<uint8_t, 9> unused;
 };
 static_assert(sizeof(OwnState) == 0x20);
 
@@ -115,10 +116,12 @@ enum Intercept2 : uint32_t {
 
 inline constexpr uint64_t efer_lme = 0x100, efer_lma = 0x400, efer_svme = 0x1000;
 
-// intercept_cr_write
+// intercept_cr_read, intercept_cr_write
+inline constexpr uint16_t read_of_cr4 = 1u << 4;
 inline constexpr uint16_t write_of_cr4 = 1u << 4, write_of_cr8 = 1u << 8;
 
 enum ExitCode : uint64_t {
+    exit_read_of_cr4 = 0x04,
     exit_write_of_cr4 = 0x14,
     exit_write_of_cr8 = 0x18,
     exit_exception = 0x40,          // and 31 more

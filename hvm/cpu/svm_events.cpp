@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t flag_trap = 0x100;
 constexpr uint64_t single_step = 0x4000;
 constexpr uint64_t cr0_pg = uint64_t{1} << 31;
-constexpr uint64_t cr4_pae = 0x20;
+constexpr uint64_t cr4_pae = 0x20, cr4_mce = 0x40;
 
 OwnState& own_of(Vmcb& block)
 {
@@ -44,7 +44,7 @@ bool is_prefix(uint8_t byte, bool wide)
     }
 }
 
-// What of CR4 the guest's CPUID offers, and MCE, which changes nothing for it.
+// What of CR4 the guest's CPUID offers, and MCE, which is the core's.
 uint64_t offered_cr4(Vcpu& vcpu)
 {
     constexpr uint64_t always = 0x7FF;              // VME to OSXMMEXCPT
@@ -62,6 +62,8 @@ void reset_events(Vmcb& block)
     block.own = {};
     block.intercepts_1 &= ~uint32_t{intercept_iret};
     block.intercept_cr_write = write_of_cr4;
+    block.intercept_cr_read = read_of_cr4;
+    block.cr4 |= cr4_mce;
 }
 
 void before_entry(Vmcb& block, const Injection& next, const LocalApic& apic)
@@ -157,7 +159,7 @@ void keep_shadow(const Vcpu& vcpu, Vmcb& block, uint64_t entered_at)
         block.interrupt_shadow = 1;
 }
 
-ControlWrite control_write(const Vcpu& vcpu, const Vmcb& block, const GuestFrame& frame)
+ControlMove control_move(const Vcpu& vcpu, const Vmcb& block, const GuestFrame& frame, bool write)
 {
     constexpr uint64_t decoded = uint64_t{1} << 63;
     const unsigned told = vendor().instruction_bytes(vcpu, frame);
@@ -169,7 +171,7 @@ ControlWrite control_write(const Vcpu& vcpu, const Vmcb& block, const GuestFrame
     unsigned at = 0;
     while (at < got && is_prefix(code[at], wide))
         ++at;
-    if (at + 3 > got || code[at] != 0x0F || code[at + 1] != 0x22)
+    if (at + 3 > got || code[at] != 0x0F || code[at + 1] != (write ? 0x22 : 0x20))
         return {};
     // Only the prefix right before the opcode counts as REX.
     const bool extended = wide && at > 0 && (code[at - 1] & 0xF1) == 0x41;
@@ -180,12 +182,15 @@ bool write_cr4(Vcpu& vcpu, Vmcb& block, uint64_t value)
 {
     if ((value & ~offered_cr4(vcpu)) != 0 || ((block.efer & efer_lma) != 0 && (value & cr4_pae) == 0))
         return false;
-    if (value != block.cr4)
+    if (value != read_cr4(block))
         vcpu.hardware->flush.store(true, std::memory_order_relaxed);
-    block.cr4 = value;
+    block.own.machine_check = (value & cr4_mce) != 0;
+    block.cr4 = value | cr4_mce;
     write_efer(block, read_efer(block));
     return true;
 }
+
+uint64_t read_cr4(const Vmcb& block) { return (block.cr4 & ~cr4_mce) | (block.own.machine_check ? cr4_mce : 0); }
 
 uint64_t read_efer(const Vmcb& block)
 {

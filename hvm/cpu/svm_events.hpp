@@ -31,14 +31,16 @@ void at_iret(Vmcb& block);
 // After an exit of a guest that was entered in a shadow, at `entered_at`.
 void keep_shadow(const Vcpu& vcpu, Vmcb& block, uint64_t entered_at);
 
-// MOV to a control register that has left the guest. No bytes: it is not there any more.
-struct ControlWrite {
+// MOV to or from a control register that has left the guest. No bytes: it is not there any more.
+struct ControlMove {
     unsigned bytes;
     uint8_t general_register;
 };
-[[nodiscard]] ControlWrite control_write(const Vcpu& vcpu, const Vmcb& block, const GuestFrame& frame);
+[[nodiscard]] ControlMove control_move(const Vcpu& vcpu, const Vmcb& block, const GuestFrame& frame, bool write);
 // False: the guest may not have such a value.
 [[nodiscard]] bool write_cr4(Vcpu& vcpu, Vmcb& block, uint64_t value);
+// As the guest has it. MCE is on for the CPU always, or a machine check would shut the guest down, not leave it.
+[[nodiscard]] uint64_t read_cr4(const Vmcb& block);
 
 // As the guest has it. LMA follows by itself.
 [[nodiscard]] uint64_t read_efer(const Vmcb& block);

@@ -4,6 +4,7 @@
 
 #include "hvm/cpu/guest_registers.hpp"
 #include "hvm/cpu/svm_events.hpp"
+#include "machine/switch.hpp"
 
 namespace bulkhead::svm {
 
@@ -22,7 +23,7 @@ Exit decode_port(const Vmcb& block, Exit exit)
 
 Exit finish_control_write(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block, Exit exit)
 {
-    const ControlWrite write = control_write(vcpu, block, frame);
+    const ControlMove write = control_move(vcpu, block, frame, true);
     if (write.bytes == 0)
         return exit;                    // other code is there by now: that runs
     exit.general_register = write.general_register;
@@ -39,9 +40,20 @@ Exit finish_control_write(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block, Exit
     return exit;
 }
 
+Exit finish_read_of_cr4(const Vcpu& vcpu, GuestFrame& frame, const Vmcb& block, Exit exit)
+{
+    const ControlMove read = control_move(vcpu, block, frame, false);
+    if (read.bytes == 0)
+        return exit;
+    const uint64_t value = read_cr4(block);
+    general_register(frame, read.general_register) = vendor().in_64_bit_code(vcpu) ? value : static_cast<uint32_t>(value);
+    exit.reason = ExitReason::carried_out;
+    return exit;
+}
+
 }  // namespace
 
-Exit decode_rare(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
+Exit decode_rare(Vcpu& vcpu, GuestFrame& frame, Vmcb& block)
 {
     Exit exit{};
     exit.detail = block.exit_code;
@@ -66,9 +78,14 @@ Exit decode_rare(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block)
     case exit_iret:
         at_iret(block);
         return exit;
+    case exit_read_of_cr4:
+        return finish_read_of_cr4(vcpu, frame, block, exit);
     case exit_write_of_cr4:
     case exit_write_of_cr8:
         return finish_control_write(vcpu, frame, block, exit);
+    case exit_exception + vector::machine_check:
+        machine::take_machine_check();      // the box's, as on VT-x
+        return exit;
     case exit_nested_fault:
         exit.reason = ExitReason::nested_fault;
         exit.address = block.exit_info_2;

@@ -13,6 +13,6 @@ namespace bulkhead::svm {
 void keep_interrupted(Vmcb& block, Injection& next);
 
 // ExitReason::nothing: there is nothing to do any more.
-[[nodiscard]] Exit decode_rare(Vcpu& vcpu, const GuestFrame& frame, Vmcb& block);
+[[nodiscard]] Exit decode_rare(Vcpu& vcpu, GuestFrame& frame, Vmcb& block);
 
 }  // namespace bulkhead::svm

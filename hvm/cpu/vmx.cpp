@@ -13,6 +13,7 @@
 #include "hvm/cpu/xapic.hpp"
 #include "machine/memory.hpp"
 #include "machine/registers.hpp"
+#include "machine/switch.hpp"
 #include "machine/this_cpu.hpp"
 #include "platform/x86/instructions.hpp"
 #include "platform/x86/msr.hpp"
@@ -270,7 +271,6 @@ void finish_debug_exception(GuestFrame& frame, uint32_t event)
 // Exceptions that are the box's, or that need a hand before the guest gets them.
 Exit finish_exception(VmxVcpu& own, GuestFrame& frame, Exit exit)
 {
-    constexpr uint8_t machine_check = 18;
     constexpr uint32_t unblocked_by_iret = 1u << 12;
     const auto event = static_cast<uint32_t>(read(Field::EXIT_EVENT));
     if ((event >> event_type_shift & 7) == event_nmi) {
@@ -279,8 +279,8 @@ Exit finish_exception(VmxVcpu& own, GuestFrame& frame, Exit exit)
     }
     if ((event & unblocked_by_iret) != 0)
         set_interruptibility(own, own.interruptibility | blocked_by_nmi);
-    if (exit.vector == machine_check)
-        take_machine_check();
+    if (exit.vector == vector::machine_check)
+        machine::take_machine_check();
     if (exit.vector == vector::debug)
         finish_debug_exception(frame, event);
     return exit;

@@ -63,8 +63,7 @@ inline void invvpid(uint64_t kind, uint16_t vpid)
     asm volatile("invvpid %0, %1" : : "m"(descriptor), "r"(kind) : "cc", "memory");
 }
 
-// Events of the box that made a guest leave and that the CPU does not bring again. IRET ends the NMI.
+// An NMI of the box made a guest leave, and the CPU does not bring it again. IRET ends it.
 inline void take_nmi() { asm volatile("int $2" : : : "memory"); }
-inline void take_machine_check() { asm volatile("int $18" : : : "memory"); }
 
 }  // namespace bulkhead::vmx

@@ -136,8 +136,7 @@ void write_constant_fields(const Vcpu& vcpu, VmxVcpu& own, const Capabilities& c
     if (own.works_on_page)
         write(Field::APIC_ACCESS_ADDRESS, address_of(vcpu.partition->hardware->apic_frame).raw());
     write(Field::EXIT_CONTROLS, cpu.exit);
-    constexpr uint32_t machine_check = 18;
-    write(Field::EXCEPTION_BITMAP, 1u << vector::debug | 1u << vector::alignment_check | 1u << machine_check);
+    write(Field::EXCEPTION_BITMAP, 1u << vector::debug | 1u << vector::alignment_check | 1u << vector::machine_check);
     for (const Field none : {Field::PAGE_FAULT_MASK, Field::PAGE_FAULT_MATCH, Field::CR3_TARGET_COUNT,
                              Field::EXIT_MSR_STORE_COUNT, Field::EXIT_MSR_LOAD_COUNT, Field::ENTRY_MSR_LOAD_COUNT,
                              Field::ENTRY_EVENT, Field::GUEST_DEBUGCTL})

@@ -43,4 +43,6 @@ void take_interrupts()
     asm volatile("sti; nop; cli" : : : "memory");
 }
 
+void take_machine_check() { asm volatile("int $18" : : : "memory"); }
+
 }  // namespace bulkhead::machine

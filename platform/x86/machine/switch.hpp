@@ -22,5 +22,7 @@ void load_idle();
 void halt_until_work();
 // Lets interrupts that wait come in between two slices of the core's own work.
 void take_interrupts();
+// A machine check made a guest leave, and the CPU does not bring it again.
+void take_machine_check();
 
 }  // namespace bulkhead::machine

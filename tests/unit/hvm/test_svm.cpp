@@ -22,6 +22,7 @@ std::function<void(Vmcb&)> guest;
 unsigned entries;
 std::vector<uint8_t> code;
 std::vector<uint8_t> injected;
+unsigned machine_checks;
 
 constexpr uint64_t interrupts_on = 0x202, shadow = 1;
 constexpr uint64_t extended_interrupt = event_valid | uint64_t{event_interrupt} << event_type_shift;
@@ -56,6 +57,7 @@ const Features& features()
     return all;
 }
 void inject_exception(Vcpu&, uint8_t vector, uint32_t) { injected.push_back(vector); }
+void machine::take_machine_check() { ++machine_checks; }
 
 }  // namespace bulkhead
 
@@ -85,6 +87,7 @@ TEST_GROUP(Svm)
         entries = 0;
         code.clear();
         injected.clear();
+        machine_checks = 0;
     }
     void teardown() override { guest = nullptr; }
 
@@ -314,12 +317,34 @@ TEST(Svm, a_write_of_cr4_is_carried_out_or_refused)
     code = {0x0F, 0x22, 0xE3};              // mov %ebx, %cr4
     frame.rbx = 0x20;
     CHECK(leave(exit_write_of_cr4).reason == ExitReason::carried_out);
-    CHECK_EQUAL(0x20u, block->cr4);
+    CHECK_EQUAL(0x20u, read_cr4(vcpu));
     frame.rbx = 1u << 13;
     CHECK(leave(exit_write_of_cr4).reason == ExitReason::nothing);
-    CHECK_EQUAL(0x20u, block->cr4);
+    CHECK_EQUAL(0x20u, read_cr4(vcpu));
     CHECK_EQUAL(1u, injected.size());
     CHECK_EQUAL(vector::general_protection, injected[0]);
+}
+
+TEST(Svm, a_read_of_cr4_gives_the_guests_own)
+{
+    code = {0x0F, 0x20, 0xE3};              // mov %cr4, %ebx
+    frame.rbx = ~uint64_t{0};
+    CHECK(leave(exit_read_of_cr4).reason == ExitReason::carried_out);
+    CHECK_EQUAL(0u, frame.rbx);
+    code = {0x90};
+    frame.rbx = 1;
+    CHECK(leave(exit_read_of_cr4).reason == ExitReason::nothing);
+    CHECK_EQUAL(1u, frame.rbx);
+}
+
+TEST(Svm, a_machine_check_is_the_boxs_and_not_the_guests)
+{
+    CHECK(leave(exit_exception + vector::machine_check).reason == ExitReason::nothing);
+    CHECK_EQUAL(1u, machine_checks);
+    CHECK_EQUAL(0u, injected.size());
+    CHECK(hardware->next.type == Injection::Type::none);
+    CHECK(leave(exit_exception + vector::alignment_check).reason == ExitReason::exception);
+    CHECK_EQUAL(1u, machine_checks);
 }
 
 TEST(Svm, a_write_of_cr8_says_its_register)

@@ -217,7 +217,7 @@ TEST(SvmEvents, cr8_leaves_only_while_something_waits)
     CHECK_EQUAL(write_of_cr4 | write_of_cr8, block->intercept_cr_write);
 }
 
-TEST_GROUP(SvmControlWrite)
+TEST_GROUP(SvmControlMove)
 {
     Vcpu vcpu{};
     GuestFrame frame{};
@@ -229,41 +229,48 @@ TEST_GROUP(SvmControlWrite)
         vendor_of_box = &fake_vendor;
         wide = true;
     }
-    ControlWrite decode(std::vector<uint8_t> bytes)
+    ControlMove decode(std::vector<uint8_t> bytes, bool write = true)
     {
         code = std::move(bytes);
-        return control_write(vcpu, *block, frame);
+        return control_move(vcpu, *block, frame, write);
     }
 };
 
-TEST(SvmControlWrite, without_prefixes)
+TEST(SvmControlMove, without_prefixes)
 {
-    const ControlWrite found = decode({0x0F, 0x22, 0xE3});
+    const ControlMove found = decode({0x0F, 0x22, 0xE3});
     CHECK_EQUAL(3u, found.bytes);
     CHECK_EQUAL(3u, found.general_register);
 }
 
-TEST(SvmControlWrite, rex_extends_the_register_and_the_number)
+TEST(SvmControlMove, rex_extends_the_register_and_the_number)
 {
-    const ControlWrite found = decode({0x45, 0x0F, 0x22, 0xC1});
+    const ControlMove found = decode({0x45, 0x0F, 0x22, 0xC1});
     CHECK_EQUAL(4u, found.bytes);
     CHECK_EQUAL(9u, found.general_register);
     CHECK_EQUAL(1u, decode({0x44, 0x0F, 0x22, 0xC1}).general_register);
 }
 
-TEST(SvmControlWrite, rex_before_another_prefix_does_not_count)
+TEST(SvmControlMove, rex_before_another_prefix_does_not_count)
 {
     CHECK_EQUAL(1u, decode({0x41, 0x66, 0x0F, 0x22, 0xE1}).general_register);
 }
 
-TEST(SvmControlWrite, there_is_no_rex_outside_64_bit_code)
+TEST(SvmControlMove, there_is_no_rex_outside_64_bit_code)
 {
     wide = false;
     CHECK_EQUAL(0u, decode({0x41, 0x0F, 0x22, 0xE1}).bytes);
     CHECK_EQUAL(4u, decode({0xF0, 0x0F, 0x22, 0xC0}).bytes);
 }
 
-TEST(SvmControlWrite, other_code_and_too_little_of_it_is_none)
+TEST(SvmControlMove, reads_and_writes_are_told_apart)
+{
+    CHECK_EQUAL(3u, decode({0x0F, 0x20, 0xE2}, false).bytes);
+    CHECK_EQUAL(2u, decode({0x0F, 0x20, 0xE2}, false).general_register);
+    CHECK_EQUAL(0u, decode({0x0F, 0x22, 0xE2}, false).bytes);
+}
+
+TEST(SvmControlMove, other_code_and_too_little_of_it_is_none)
 {
     CHECK_EQUAL(0u, decode({0x0F, 0x20, 0xE0}).bytes);
     CHECK_EQUAL(0u, decode({0x0F, 0x22}).bytes);
@@ -294,7 +301,7 @@ TEST(SvmCr4, takes_what_cpuid_offers)
     CHECK_FALSE(write_cr4(vcpu, *block, smep));
     leaf_7.ebx = 1u << 7;
     CHECK_TRUE(write_cr4(vcpu, *block, smep));
-    CHECK_EQUAL(smep, block->cr4);
+    CHECK_EQUAL(smep, svm::read_cr4(*block));
 }
 
 TEST(SvmCr4, refuses_what_is_never_offered)
@@ -309,6 +316,21 @@ TEST(SvmCr4, keeps_pae_in_long_mode)
     block->efer = efer_lma | efer_lme;
     CHECK_FALSE(write_cr4(vcpu, *block, 0));
     CHECK_TRUE(write_cr4(vcpu, *block, cr4_pae));
+}
+
+TEST(SvmCr4, has_machine_checks_on_whatever_the_guest_sees)
+{
+    reset_events(*block);
+    CHECK_EQUAL(cr4_mce, block->cr4);
+    CHECK_EQUAL(0u, svm::read_cr4(*block));
+    CHECK_EQUAL(read_of_cr4, block->intercept_cr_read);
+    CHECK_TRUE(write_cr4(vcpu, *block, cr4_mce | cr4_pae));
+    CHECK_EQUAL(cr4_mce | cr4_pae, svm::read_cr4(*block));
+    CHECK_TRUE(write_cr4(vcpu, *block, cr4_pae));
+    CHECK_EQUAL(cr4_pae, svm::read_cr4(*block));
+    CHECK_EQUAL(cr4_mce | cr4_pae, block->cr4);
+    reset_events(*block);
+    CHECK_EQUAL(0u, block->own.machine_check);
 }
 
 TEST(SvmCr4, flushes_if_it_changes)
