@@ -25,6 +25,7 @@ namespace bulkhead {
 inline void set_table_size(GrantTable& table, uint32_t frames)
 {
     table.frames = frames;
+    table.uncleared = 0;
     table.valid_refs = table.version == 1 ? frames * grant_entries_per_frame : 0;
     table.valid_refs_v2 = table.version == 1 ? 0 : frames * grant_entries_per_frame_v2;
 }

@@ -6,6 +6,7 @@
 #include "core/grant_own_table.hpp"
 #include "core/grant_pin.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -21,6 +22,8 @@ struct ReservedEntry {
     uint16_t use;
     uint64_t frame;
 };
+// At a time, with the lock held: some 8,000 instructions.
+constexpr uint32_t frames_at_once = 16;
 using Reserved = std::array<ReservedEntry, reserved>;
 
 // Every holder but those of the reserved entries' pins.
@@ -63,9 +66,28 @@ Result<Reserved> read_v2(const GrantTable& table)
     return kept;
 }
 
-void clear_entries(const GrantTable& table)
+// What a change to that version clears: the frames in use, and the status frames behind them.
+uint32_t frames_to_clear(const GrantTable& table, uint32_t version)
 {
-    machine::clear_frames(machine::frame_pointer(table.first_frame), table.frames);
+    return table.frames + (version == 2 ? status_frames_for(table.max_frames) : 0);
+}
+
+void clear_entries(const GrantTable& table, uint32_t first, uint32_t end)
+{
+    const auto clear = [&](uint32_t from, uint32_t to) {
+        if (from < to)
+            machine::clear_frames(machine::frame_pointer(table.first_frame + from), to - from);
+    };
+    const uint32_t status = table.max_frames - table.frames;
+    clear(first, std::min(end, table.frames));
+    clear(std::max(first, table.frames) + status, end + status);
+}
+
+// Nobody pins an entry that is not reserved until the change is over.
+void keep_reserved_only(GrantTable& table)
+{
+    table.valid_refs = std::min(table.valid_refs, reserved);
+    table.valid_refs_v2 = std::min(table.valid_refs_v2, reserved);
 }
 
 void write_v1(const GrantTable& table, const Reserved& kept)
@@ -77,8 +99,6 @@ void write_v1(const GrantTable& table, const Reserved& kept)
 
 void write_v2(const GrantTable& table, const Reserved& kept)
 {
-    for (uint32_t frame = 0; frame < status_frames_for(table.max_frames); ++frame)
-        machine::clear_frame(table.status + frame * grant_status_per_frame);
     for (uint32_t ref = 0; ref < reserved; ++ref) {
         GrantEntryV2& shared = entry_v2(table, ref);
         table.status[ref].store(kept[ref].use, std::memory_order_relaxed);
@@ -87,26 +107,39 @@ void write_v2(const GrantTable& table, const Reserved& kept)
     }
 }
 
-Result<> change_version(GrantTable& table, uint32_t version)
+// The last frames first; those of the reserved entries in one piece with what is kept of them.
+Result<> go_on_changing(GrantTable& table, uint32_t version)
 {
-    const LockGuard guard(table.lock);
-    if (table.version == version)
-        return {};
     if (others_hold(table))
         return fail(XEN_EBUSY);
-    Reserved kept;
-    if (version == 1)
-        kept = TRY(read_v2(table));
-    else
-        kept = read_v1(table);
-    clear_entries(table);
+    const Reserved kept = version == 1 ? TRY(read_v2(table)) : read_v1(table);
+    if (table.uncleared == 0)
+        table.uncleared = frames_to_clear(table, version);
+    if (table.uncleared > frames_at_once) {
+        keep_reserved_only(table);
+        clear_entries(table, table.uncleared - frames_at_once, table.uncleared);
+        table.uncleared -= frames_at_once;
+        return fail(XEN_ERESTART);
+    }
+    clear_entries(table, 0, table.uncleared);
     table.version = version;
-    set_table_size(table, table.frames);
     if (version == 1)
         write_v1(table, kept);
     else
         write_v2(table, kept);
     return {};
+}
+
+// XEN_ERESTART: call again.
+Result<> change_version(GrantTable& table, uint32_t version)
+{
+    const LockGuard guard(table.lock);
+    Result<> result{};
+    if (table.version != version)
+        result = go_on_changing(table, version);
+    if (result.has_value() || result.error() != XEN_ERESTART)
+        set_table_size(table, table.frames);
+    return result;
 }
 
 GrantStatus status_frames(Partition& self, const gnttab_get_status_frames_t& record)
@@ -156,6 +189,8 @@ long set_grant_version(Vcpu& vcpu, HypercallArguments& arguments)
         return negative(XEN_EFAULT);
     const uint32_t wanted = record.version;
     const Result<> result = wanted == 1 || wanted == 2 ? change_version(table, wanted) : fail(XEN_EINVAL);
+    if (!result.has_value() && result.error() == XEN_ERESTART)
+        return hypercall_continue;
     record.version = table.version;
     if (!machine::write_guest(argument, record))
         return negative(XEN_EFAULT);

@@ -66,6 +66,7 @@ struct GrantTable {
     uint32_t valid_refs;                  // references below are valid in version 1; in version 2 none
     uint32_t valid_refs_v2;               // and the reverse
     uint32_t version;
+    uint32_t uncleared;                   // frames that a change of version has yet to clear; 0: none is under way
     std::atomic<grant_status_t>* status;  // version 2: the flags of use, in frames behind the others
     GrantUse* uses;
     // By the holder's index: its mappings, and one for each copy that may use entries now.

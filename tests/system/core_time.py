@@ -55,5 +55,5 @@ def arguments(build, report, **spans):
 
 
 def watch_stretches(build, report):
-    return arguments(build, report, relax="bulkhead::machine::relax", panic="bulkhead::panic",
-                     boot="boot_main", ready="enter_guests")
+    return arguments(build, report, panic="bulkhead::panic", boot="boot_main",
+                     ready="enter_guests")

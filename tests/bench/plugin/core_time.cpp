@@ -2,7 +2,7 @@
 // A plugin of QEMU that counts the core's instructions from outside, so that the binary that is
 // measured is the one that ships. The core runs with interrupts off: a stretch is what it executes on
 // a CPU between two guest instructions, halts or openings of its own (sti). Where it waits for another
-// CPU in turns of span `relax`, not these count, which depend on the host, but what the other one
+// CPU, in turns that begin with PAUSE, not these count, which depend on the host, but what the other one
 // executes meanwhile for which it waits: up to its answer to a request, or the release of a lock.
 // Reports, one line each as soon as it is known, to the file report=PATH:
 //   handover TOTAL NAME=COUNT...   from entry=ADDRESS to the first guest instruction, and its spans
@@ -29,6 +29,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -56,8 +57,7 @@ struct Block {
     bool in_core;
     bool opens;          // ends with interrupts on
     bool leaves;         // ends with an instruction that may go to a guest
-    bool waits;          // part of a turn of waiting for a lock or another CPU
-    bool turns;          // its beginning
+    bool turns;          // a turn of waiting for a lock or another CPU begins
 };
 
 // A CPU polls a word that another one writes.
@@ -72,8 +72,8 @@ struct CpuState {
     bool ready;          // its start is over
     uint64_t stretch;
     uint64_t began_at;   // what it had executed then
-    uint64_t turn, turn_executed;    // since the last turn of waiting: as in `stretch` and in `locks.executed`
-    uint64_t last_load;
+    uint64_t turn;                   // since the last turn of waiting
+    uint64_t last_loads[2];          // the last and the one before
     Waiting waiting;
     uint64_t last_sample;
     std::vector<uint64_t> samples;
@@ -121,7 +121,6 @@ void begin_wait(CpuState& cpu)
     for (unsigned other = 0; other < cpus_at_most; ++other)
         cpu.waiting.others_at[other] = cpus[other].locks.executed;
     cpu.waiting.answered = cpu.waiting.counted = 0;
-    cpu.waiting.address = cpu.last_load;
     ++waiting_cpus;
 }
 
@@ -152,16 +151,17 @@ void count_answers(CpuState& cpu)
 // A turn of waiting begins. If the last thing was one, too, it does not count.
 void turn(CpuState& cpu)
 {
-    if (cpu.turn <= turn_at_most) {
+    if (cpu.waiting.address != 0 && cpu.turn <= turn_at_most) {
         cpu.stretch -= std::min(cpu.turn, cpu.stretch);
         cpu.last_sample = std::min(cpu.last_sample, cpu.stretch);
-        cpu.locks.executed -= cpu.turn_executed;
-    }
-    cpu.turn = cpu.turn_executed = 0;
-    if (cpu.waiting.address != cpu.last_load) {
+        cpu.locks.executed -= cpu.turn;
+    } else {
         end_wait(cpu);
         begin_wait(cpu);
     }
+    cpu.turn = 0;
+    // machine::relax() looks for requests last, before that its caller has looked at what it waits for.
+    cpu.waiting.address = cpu.last_loads[1];
     LockWatch::waits(cpu.locks);
 }
 
@@ -230,7 +230,7 @@ void accessed(unsigned cpu_number, uint32_t info, uint64_t address, void*)
 {
     CpuState& cpu = state_of(cpu_number);
     if (!qemu_plugin_mem_is_store(info)) {
-        cpu.last_load = address;
+        cpu.last_loads[1] = std::exchange(cpu.last_loads[0], address);
         locks.load(cpu.locks, address);
         return;
     }
@@ -320,10 +320,7 @@ void executed(unsigned cpu_number, void* data)
         turn(cpu);
     cpu.stretch += block.instructions;
     cpu.turn += block.instructions;
-    if (!block.waits) {
-        cpu.turn_executed += block.instructions;
-        cpu.locks.executed += block.instructions;
-    }
+    cpu.locks.executed += block.instructions;
     if (block.opens && cpu.ready)
         end_stretch(cpu);
     if (block.leaves) {
@@ -359,12 +356,11 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* code)
         if (block->address >= span.first && block->address < span.end)
             block->span = &span;
     }
-    block->waits = block->span != nullptr && block->span->name == "relax";
-    block->turns = block->waits && block->address == block->span->first;
     const qemu_plugin_insn* last = qemu_plugin_tb_get_insn(code, block->instructions - 1);
     const auto* bytes = static_cast<const uint8_t*>(qemu_plugin_insn_data(last));
     block->opens = bytes[0] == opcode_sti;
     block->leaves = may_leave(bytes, qemu_plugin_insn_size(last));
+    block->turns = qemu_plugin_insn_size(last) == 2 && bytes[0] == 0xF3 && bytes[1] == 0x90;
     if (block->in_core)
         watch_locks(code, block->instructions);
     else

@@ -19,6 +19,14 @@ TEST_GROUP_BASE(GrantVersion, GrantFixture)
     {
         return reinterpret_cast<grant_entry_v2_t*>(partition(index).grants.entries)[ref];
     }
+    void make_large(uint32_t frames)
+    {
+        world->plans[0].grant_frames = static_cast<uint16_t>(frames);
+        init_grants(world->partitions);
+        for (Partition& each : world->partitions)
+            init_grants(each, StartGrants{});
+        grow(0, frames);
+    }
     unsigned status(size_t index, uint32_t ref) { return partition(index).grants.status[ref]; }
     void grant_v2(size_t index, uint32_t ref, domid_t domain, Mfn frame, unsigned flags = GTF_permit_access)
     {
@@ -86,6 +94,52 @@ TEST(GrantVersion, a_change_keeps_the_reserved_entries_and_clears_all_others)
     LONGS_EQUAL(GTF_permit_access | GTF_readonly, shared(0, 1).flags);
     LONGS_EQUAL(frame.raw(), shared(0, 1).frame);
     LONGS_EQUAL(0, shared(0, 9).flags);
+}
+
+TEST(GrantVersion, a_large_table_changes_in_pieces_and_nobody_maps_meanwhile)
+{
+    constexpr uint32_t frames = 40, last = frames * grant_entries_per_frame - 1;
+    make_large(frames);
+    const Mfn frame = frame_of_partition(0);
+    for (const uint32_t ref : {1u, 9u, last})
+        grant(0, ref, 2, frame);
+    partition(0).grants.status[frames] = GTF_reading;    // of a former use
+    LONGS_EQUAL(hypercall_continue, set_version(2));
+    be(1);
+    LONGS_EQUAL(GNTST_bad_gntref, map(9).status);
+    be(0);
+    LONGS_EQUAL(hypercall_continue, set_version(2));
+    LONGS_EQUAL(0, set_version(2));
+    LONGS_EQUAL(frame.raw(), entry(0, 1).full_page.frame);
+    LONGS_EQUAL(0, entry(0, 9).hdr.flags);
+    LONGS_EQUAL(0, status(0, frames));
+    LONGS_EQUAL(0, shared(0, last).flags);
+    grant_v2(0, 9, 2, frame);
+    be(1);
+    const auto record = map(9);
+    LONGS_EQUAL(GNTST_okay, record.status);
+    unmap(record.handle);
+}
+
+TEST(GrantVersion, a_change_that_the_guest_does_not_end_can_be_taken_back_or_begun_again)
+{
+    make_large(40);
+    const Mfn frame = frame_of_partition(0);
+    grant(0, 9, 2, frame);
+    LONGS_EQUAL(hypercall_continue, set_version(2));
+    LONGS_EQUAL(0, set_version(1));
+    be(1);
+    const auto record = map(9);
+    LONGS_EQUAL(GNTST_okay, record.status);
+    be(0);
+    LONGS_EQUAL(negative(XEN_EBUSY), set_version(2));
+    be(1);
+    unmap(record.handle);
+    be(0);
+    LONGS_EQUAL(hypercall_continue, set_version(2));
+    while (!reset_grants(partition(0))) {
+    }
+    LONGS_EQUAL(0, partition(0).grants.uncleared);
 }
 
 TEST(GrantVersion, the_flags_of_use_of_a_reserved_entry_move_with_it)
