@@ -22,6 +22,9 @@ REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")
 SILENCE_S = 120
 GUARD_S = 600
 ESCAPE = "\x1d"
+# For QEMU: one tick is one instruction, so that what is measured does not depend on the host's load.
+EXACT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
+EXACT_ONCE = [*EXACT, "-no-reboot"]
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[78=>\\]|[\x00\x07\x0e\x0f\x18]")
 SOURCE_LINE = re.compile(r"^(\S{1,32}) *([|+]) (.*)$")
 PROMPT = r"bulkhead> "

@@ -5,11 +5,10 @@ kernels alone and beside PV partitions, and a box that cannot run them."""
 import os
 import re
 
-from box import Failed
+from box import EXACT, Failed
 from plans import linux
 from suite import test
 
-EXACT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
 READY = r"^bulkhead-ramdisk: ready kernel=(\S+) cpus=(\d+) memory=(\d+)MiB"
 BROKEN = (r"Kernel panic", r"^stress: FAIL", r"^stress: .* [1-9]\d* failed")
 CLEAN = r"^stress: \d+ passed, 0 failed"

@@ -3,7 +3,7 @@
 
 import os
 
-from box import Failed
+from box import EXACT, Failed
 from plans import linux
 from suite import test
 
@@ -56,9 +56,7 @@ def back_soon(context):
     guests = {"one": guest(1, "while :; do netload echo 10.9.0.2 2000 | tee -a /tmp/echoes; "
                               f"echo lost at most {most('lost')}, longest {most('worst_ticks')}; done"),
               "two": guest(2, "sleep 100000")}
-    # One tick is one instruction, and a nanosecond.
-    exact = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
-    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M", extra=exact) as box:
+    with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M", extra=EXACT) as box:
         box["one"].expect(READY, r"^lost at most")
         for life in (2, 3):
             box["one"].expect(r"^netload: answers_at_tick")
