@@ -15,13 +15,14 @@ namespace {
 
 using Level = TableWalk::Level;
 
-// Entries between two looks at the budget, and about what they cost.
+// Entries between two looks at the budget, of L1 without those in groups that are empty, and about what they cost.
 constexpr unsigned entries_at_once = 32;
 constexpr unsigned group = 8;
 constexpr int32_t cost_of_step = 100;
 constexpr int32_t cost_of_reference = 180;     // of a frame that changes its type
 constexpr int32_t cost_of_release = 80;
 constexpr int32_t cost_of_absent = 18;
+constexpr int32_t cost_of_passing = 2;         // an entry of an L1 table, whatever it is
 
 uint64_t* entries_of(const Level& level) { return machine::frame_pointer<uint64_t>(level.table); }
 
@@ -84,14 +85,15 @@ void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
 {
     uint64_t* table = entries_of(level);
     unsigned at = level.index;
-    const unsigned end = std::min(at + entries_at_once, entries_per_table);
+    unsigned left = entries_at_once;
     int32_t references = 0;
     Errno error = frame::ok;
-    while (at < end) {
+    while (at < entries_per_table && left != 0) {
         if (at % group == 0 && is_empty_group(table + at)) {
             at += group;
             continue;
         }
+        --left;
         const uint64_t value = table[at];
         if ((value & pte::present) != 0) {
             uint64_t admitted = admitted_l1(value);
@@ -113,8 +115,9 @@ void validate_l1(Partition& partition, Level& level, WorkBudget& budget)
         }
         ++at;
     }
+    const auto passed = static_cast<int32_t>(at - level.index);
     level.index = static_cast<uint16_t>(at);
-    budget.spend(cost_of_step + references * cost_of_reference);
+    budget.spend(cost_of_step + passed * cost_of_passing + references * cost_of_reference);
     if (error != frame::ok)
         turn_back(partition.memory.walk, error);
     else if (at == entries_per_table)
@@ -195,17 +198,19 @@ void release_l1(Partition& partition, Level& level, WorkBudget& budget)
 {
     const uint64_t* table = entries_of(level);
     unsigned at = level.index;
-    const unsigned end = at > entries_at_once ? at - entries_at_once : 0;
+    unsigned left = entries_at_once;
     int32_t cost = cost_of_step;
-    while (at > end) {
+    while (at > 0 && left != 0) {
         if (at % group == 0 && is_empty_group(table + at - group)) {
             at -= group;
             continue;
         }
+        --left;
         const uint64_t value = table[--at];
         cost += (value & pte::present) != 0 ? cost_of_release : cost_of_absent;
         drop_l1_value(partition, value);
     }
+    cost += static_cast<int32_t>(level.index - at) * cost_of_passing;
     level.index = static_cast<uint16_t>(at);
     budget.spend(cost);
     if (at == 0)
