@@ -5,9 +5,9 @@
 // clang-format off
 #define CPU_SCRATCH       104   // Cpu::machine.scratch
 #define CPU_IDLE_CR3      136   // Cpu::machine.idle_cr3
-#define CPU_CORE_CR3      152   // Cpu::machine.core_cr3
-#define CPU_GUEST_CR3     160   // Cpu::machine.guest_cr3
-#define CPU_LEAVES_BUFFERS 192  // Cpu::machine.leaves_buffers
+#define CPU_CORE_CR3      144   // Cpu::machine.core_cr3
+#define CPU_GUEST_CR3     152   // Cpu::machine.guest_cr3
+#define CPU_LEAVES_BUFFERS 184  // Cpu::machine.leaves_buffers
 #define CPU_CURRENT       320   // Cpu::current
 #define CPU_WORK          328   // Cpu::work
 

@@ -52,18 +52,6 @@ void set_task_switched(bool on)
     }
 }
 
-DebugRegisters read_debug()
-{
-    DebugRegisters registers;
-    asm volatile("mov %%dr0, %0" : "=r"(registers.address[0]));
-    asm volatile("mov %%dr1, %0" : "=r"(registers.address[1]));
-    asm volatile("mov %%dr2, %0" : "=r"(registers.address[2]));
-    asm volatile("mov %%dr3, %0" : "=r"(registers.address[3]));
-    asm volatile("mov %%dr6, %0" : "=r"(registers.status));
-    asm volatile("mov %%dr7, %0" : "=r"(registers.control));
-    return registers;
-}
-
 uint64_t read_debug_status()
 {
     uint64_t status;

@@ -42,7 +42,6 @@ struct CpuPart {
     Mfn gdt_frame;                          // the core's page of each guest window on this CPU
     Nanoseconds timer_deadline;             // what the timer is set to; `never`: off
     uint64_t idle_cr3;                      // the core's own top level
-    uint64_t nested_depth;                  // exceptions taken in the core, for the panic code
     uint64_t core_cr3;                      // what an entry from the running PV guest goes on with
     uint64_t guest_cr3;                     // what it runs on, where the core is hidden from it
     const Partition* trained_by;            // whose vCPU had the CPU last; null: nobody's yet

@@ -47,7 +47,6 @@ struct DebugRegisters {
     uint64_t status;    // DR6
     uint64_t control;   // DR7
 };
-[[nodiscard]] DebugRegisters read_debug();
 // DR6, which is cleared.
 [[nodiscard]] uint64_t read_debug_status();
 void write_debug_status(uint64_t status);

@@ -84,7 +84,6 @@ inline void switch_table(uint64_t frame) { fake::registers.table = frame; }
 inline void write_cr2(uint64_t value) { fake::registers.cr2 = value; }
 inline void set_task_switched(bool on) { fake::registers.task_switched = on; }
 
-[[nodiscard]] inline DebugRegisters read_debug() { return fake::registers.debug; }
 [[nodiscard]] inline uint64_t read_debug_status() { return std::exchange(fake::registers.debug.status, 0xFFFF0FF0); }
 inline void write_debug_status(uint64_t status) { fake::registers.debug.status = status; }
 inline void write_debug(const DebugRegisters& registers) { fake::registers.debug = registers; }
