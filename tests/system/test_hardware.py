@@ -169,10 +169,7 @@ def machine_service_is_poisoned(context):
     with context.start({"guest": guest}, memory="256M") as box:
         box["guest"].expect(r"^round")
         box.monitor()
-        for life in range(2, 4):
-            box.command("part machine:guest kill")
-            box["core"].expect(rf"machine:guest: runs \(life {life}")
-        box.command("part machine:guest kill")
+        box.kill_until_given_up("machine:guest")
         box["core"].expect(r"guest: restarted with its service \(life 2", r"^guest: runs \(life 2")
         box.send("quit\r")
         box["guest"].expect(r"^round", never=(r"^FAIL", r"^not expected"))

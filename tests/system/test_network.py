@@ -21,9 +21,14 @@ def guest(number, run, *, vif="", **properties):
                  extra=f"bh.ip=10.9.0.{number}/24 {words}".strip(), **properties)
 
 
+# Until the other one is there: both boot at their own pace.
+def there(address):
+    return f"until ping -c 1 -W 1 {address} > /dev/null; do :; done; "
+
+
 @test("two Debian partitions ping each other", shows="boot network")
 def ping(context):
-    guests = {"one": guest(1, "ping -c 5 -i 0.2 10.9.0.2 && echo good"), "two": guest(2, "sleep 1000")}
+    guests = {"one": guest(1, there("10.9.0.2") + "ping -c 5 -i 0.2 10.9.0.2 && echo good"), "two": guest(2, "sleep 1000")}
     with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
         box["two"].expect(READY)
         box["one"].expect(READY, r"^5 packets transmitted, 5 packets received", r"^good")
@@ -117,7 +122,7 @@ def ten_cards(context):
         cards = [f"mac=00:16:3e:00:{number:02x}:{i:02x},bridge=lan0" for i in range(5)]
         return linux(run=up + run, memory=96, vif=cards)
     pings = "for i in 0 1 2 3 4; do ping -c 2 -i 0.2 -I eth$i 10.$i.9.2 | grep received; done; echo done"
-    guests = {"one": partition(1, "sleep 2; " + pings), "two": partition(2, "sleep 1000")}
+    guests = {"one": partition(1, there("10.0.9.2") + pings), "two": partition(2, "sleep 1000")}
     with context.start(guests, plan={"networks": {"lan0": {}}}, cpus=1, memory="512M") as box:
         box["two"].expect(READY)
         box["one"].expect(READY, *[r"^2 packets transmitted, 2 packets received"] * 5, r"^done")
@@ -126,7 +131,7 @@ def ten_cards(context):
 @test("a partition that breaks the rules of its card disturbs nobody else on the switch")
 def hostile(context):
     program = os.path.join(context.build, "tests", "programs", "hostile_card.elf")
-    guests = {"one": guest(1, "ping -c 400 -i 0.05 -W 2 10.9.0.2 > /tmp/pings; grep received /tmp/pings; sleep 1000"),
+    guests = {"one": guest(1, there("10.9.0.2") + "ping -c 400 -i 0.05 -W 2 10.9.0.2 > /tmp/pings; grep received /tmp/pings; sleep 1000"),
               "two": guest(2, "sleep 1000"),
               "hostile": {"type": "pv", "memory": 8, "kernel": program, "store": "default",
                           "vif": f"mac={mac(66)},bridge=lan0"}}
