@@ -22,7 +22,47 @@ View block_of(View content, uint64_t index)
     return content.subspan(offset, std::min<uint64_t>(block_bytes, content.size() - offset));
 }
 
-// One block as it is stored, without its size; the plain bytes unless LZ4 makes it smaller.
+// The core unpacks a block with interrupts off: this many instructions are for that, of the 45,000 that may pass so.
+constexpr uint64_t instructions_at_most = 40'000;
+// Measured: of a sequence of literals and a match, and what one costs besides that repeats a few bytes.
+constexpr uint64_t cost_of_sequence = 47;
+constexpr uint64_t cost_of_repetition = 20;
+constexpr unsigned repetition_below = 8;
+
+// The rest of a length whose four bits in the token are all set.
+void skip_length(View packed, size_t& at, size_t& length)
+{
+    constexpr size_t more = 15;
+    if (length != more)
+        return;
+    uint8_t byte = UINT8_MAX;
+    while (byte == UINT8_MAX && at < packed.size()) {
+        byte = packed[at++];
+        length += byte;
+    }
+}
+
+// Source: LZ4 Block Format Description, doc/lz4_Block_format.md.
+uint64_t instructions_to_unpack(View packed)
+{
+    uint64_t instructions = 0;
+    for (size_t at = 0; at < packed.size();) {
+        const uint8_t token = packed[at++];
+        size_t literals = token >> 4, match = token & 15;
+        skip_length(packed, at, literals);
+        at += literals;
+        instructions += cost_of_sequence;
+        if (at + 2 > packed.size())
+            break;                                   // the last one has no match
+        if ((packed[at] | packed[at + 1] << 8) < static_cast<int>(repetition_below))
+            instructions += cost_of_repetition;
+        at += 2;
+        skip_length(packed, at, match);
+    }
+    return instructions;
+}
+
+// One block as it is stored, without its size; the plain bytes unless LZ4 makes it smaller, and it unpacks soon.
 Bytes pack_block(View block, std::vector<uint8_t>& state)
 {
     Bytes packed(block.size());
@@ -33,6 +73,8 @@ Bytes pack_block(View block, std::vector<uint8_t>& state)
     if (size <= 0)
         return {block.begin(), block.end()};
     packed.resize(static_cast<size_t>(size));
+    if (instructions_to_unpack(packed) > instructions_at_most)
+        return {block.begin(), block.end()};
     return packed;
 }
 

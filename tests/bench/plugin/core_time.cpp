@@ -154,7 +154,9 @@ void turn(CpuState& cpu)
     if (cpu.waiting.address != 0 && cpu.turn <= turn_at_most) {
         cpu.stretch -= std::min(cpu.turn, cpu.stretch);
         cpu.last_sample = std::min(cpu.last_sample, cpu.stretch);
-        cpu.locks.executed -= cpu.turn;
+        // But for what was done with a lock that was taken in between.
+        const uint64_t floor = cpu.locks.held.empty() ? 0 : cpu.locks.held.back().held_from;
+        cpu.locks.executed = std::max(cpu.locks.executed - cpu.turn, floor);
     } else {
         end_wait(cpu);
         begin_wait(cpu);

@@ -25,6 +25,16 @@ Bytes noise(size_t size)
 
 constexpr size_t block = bulkhead::plan::payload_block_bytes;
 
+// Words of four bytes from a list, and a byte between two of them: a match each, and hardly smaller.
+Bytes words(size_t size, size_t list)
+{
+    const Bytes random = noise(size);
+    Bytes out(size);
+    for (size_t i = 0; i < size; ++i)
+        out[i] = i % 5 == 4 ? random[i] : random[(random[i - i % 5] % list) * 4 + i % 5];
+    return out;
+}
+
 // Stretches that pack well between stretches that do not pack at all.
 Bytes mixed(size_t size)
 {
@@ -60,6 +70,30 @@ TEST(Payloads, a_block_that_does_not_shrink_is_stored_plain)
     const Bytes stored = pack_lz4(content, 1);
     LONGS_EQUAL(block + 4, stored.size());
     CHECK(read_at<uint32_t>(stored, 0) == block);
+}
+
+TEST(Payloads, a_block_that_shrinks_and_takes_long_to_unpack_is_stored_plain)
+{
+    const Bytes content = words(block, 200);
+    const Bytes stored = pack_lz4(content, 1);
+    LONGS_EQUAL(block + 4, stored.size());
+    CHECK(unpack_lz4_blocks(stored, block) == content);
+    Bytes half = content;                            // half of it does not
+    std::fill(half.begin() + block / 2, half.end(), uint8_t{0});
+    CHECK(pack_lz4(half, 1).size() < block);
+}
+
+TEST(Payloads, unpacking_costs_by_sequences_and_by_short_repetitions)
+{
+    // Source: LZ4 Block Format Description. 16 literals, a match of 19 bytes at 16; then literals only.
+    Bytes packed{0xFF, 1};
+    packed.resize(packed.size() + 16, 'a');
+    append(packed, Bytes{16, 0, 0, 0x10, 'b'});
+    LONGS_EQUAL(2 * cost_of_sequence, instructions_to_unpack(packed));
+    packed[18] = 7;
+    LONGS_EQUAL(2 * cost_of_sequence + cost_of_repetition, instructions_to_unpack(packed));
+    packed.resize(3);
+    LONGS_EQUAL(cost_of_sequence, instructions_to_unpack(packed));
 }
 
 TEST(Payloads, damaged_blocks_do_not_unpack)
