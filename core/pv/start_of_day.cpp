@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// See start_of_day.hpp. Stages in a fixed order, each in slices; what is not unpacked is scrubbed, so
-// that no frame is written twice.
+// See start_of_day.hpp. Stages in a fixed order, each in slices.
 #include "core/pv/start_of_day.hpp"
 
 #include "core/frame_references.hpp"
 #include "core/hardware.hpp"
 #include "core/panic.hpp"
-#include "core/plan_check.hpp"
 #include "core/pv/descriptors.hpp"
 #include "core/pv/free_frames.hpp"
 #include "core/pv/page_table.hpp"
-#include "core/pv/payload.hpp"
+#include "core/pv/start_fill.hpp"
 #include "core/pv/start_info.hpp"
 #include "core/pv/start_tables.hpp"
 #include "machine/memory.hpp"
@@ -34,7 +32,6 @@ enum Stage : uint8_t {
     reset = 100,
 };
 
-constexpr uint64_t slice_frames = 32;          // to scrub: a share of work is one tick for 8 bytes
 constexpr uint64_t slice_entries = 2048;        // of the frame table
 constexpr uint64_t slice_free_frames = 512;
 
@@ -147,74 +144,17 @@ BuildStep give_slice(Partition& partition)
     return BuildStep::more;
 }
 
-// A region that is kept lies at the end of the memory, behind all payloads.
-void scrub(Partition& partition, uint64_t end)
-{
-    BuildState& build = partition.memory.build;
-    const plan::Partition& plan = *partition.plan;
-    if (partition.memory.region_kept && end > plan.persistent_pfn) {
-        if (build.next >= plan.persistent_pfn)
-            build.next = end;
-        end = std::max(build.next, plan.persistent_pfn);
-    }
-    if (end <= build.next)
-        return;
-    const FrameRun run =
-        initial_run(partition.memory, Pfn(build.next), std::min(slice_frames, end - build.next));
-    machine::clear_frames(machine::frame_pointer(run.first), run.count);
-    build.next += run.count;
-}
-
-// The frame from which on the current segment's content is unpacked.
-BuildStep unpack_slice(Partition& partition, const plan::Segment& segment, const plan::Payload& payload)
-{
-    BuildState& build = partition.memory.build;
-    const uint64_t done = (build.next - segment.pfn) << page_shift;
-    switch (unpack_block(partition.memory, *plan_header, payload, Pfn(build.next), done, build.stored_done)) {
-    case Unpacked::damaged:
-        return fail_with(build, "a payload in the image is damaged");
-    case Unpacked::later:
-        return BuildStep::more;
-    case Unpacked::block:
-        break;
-    }
-    build.next += frames_for(std::min(slice_bytes(payload), payload.size_bytes - done));
-    return BuildStep::more;
-}
-
-void end_fill(Partition& partition)
+BuildStep fill_slice(Partition& partition)
 {
     PvMemory& memory = partition.memory;
+    const BuildStep step = fill_memory(partition, *plan_header);
+    if (step == BuildStep::failed)
+        memory.build.stage = idle;
+    if (step != BuildStep::done)
+        return step;
     memory.region_was_kept = memory.region_kept;
     memory.region_kept = partition.plan->persistent_frames != 0;
     enter(memory.build, partition.hardware == nullptr ? list : hardware);
-}
-
-BuildStep fill_slice(Partition& partition)
-{
-    BuildState& build = partition.memory.build;
-    const uint64_t frames = partition.plan->memory_frames;
-    const auto segments = plan::table<plan::Segment>(*plan_header, partition.plan->segments);
-    const auto payloads = plan::table<plan::Payload>(*plan_header, plan_header->payloads);
-    if (build.segment == segments.size()) {
-        scrub(partition, frames);
-        if (build.next >= frames)
-            end_fill(partition);
-        return BuildStep::more;
-    }
-    const plan::Segment& segment = segments[build.segment];
-    const plan::Payload& payload = payloads[segment.payload];
-    const uint64_t content_end = segment.pfn + frames_for(payload.size_bytes);
-    if (segment.pfn > frames || content_end > frames || segment.pfn + segment.frames < content_end)
-        return fail_with(build, "a segment of its kernel or ramdisk exceeds its memory");
-    if (build.next < segment.pfn) {
-        scrub(partition, segment.pfn);
-        return BuildStep::more;
-    }
-    if (build.next < content_end)
-        return unpack_slice(partition, segment, payload);
-    ++build.segment;
-    build.stored_done = 0;
     return BuildStep::more;
 }
 

@@ -25,8 +25,8 @@ enum class BuildStep : uint8_t {
 // holds a reference to its frames.
 [[nodiscard]] BuildStep reset_memory(Partition& partition);
 
-// One slice (at most 128 KiB scrubbed, 16 KiB unpacked or listed, or a share of page-table work), on memory
-// that was reset or never used. When done: vCPU 0's registers and tables are as the ABI states, and
+// One slice (at most 128 KiB scrubbed, 64 KiB copied, 8 KiB unpacked, 4 KiB listed, or a share of page-table
+// work), on memory that was reset or never used. When done: vCPU 0's registers and tables are as the ABI states, and
 // shared_info is reset. The vCPU is not released. Home CPU, no lock held.
 [[nodiscard]] BuildStep build_slice(Partition& partition);
 

@@ -11,6 +11,7 @@
 #include "tests/unit/pv_memory/units.hpp"
 
 #include "core/pv/payload.cpp"
+#include "core/pv/start_fill.cpp"
 #include "core/pv/start_info.cpp"
 #include "core/pv/start_of_day.cpp"
 #include "core/pv/start_tables.cpp"

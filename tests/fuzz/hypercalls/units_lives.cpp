@@ -3,6 +3,7 @@
 #include "fake_core.hpp"
 
 #include "core/pv/payload.cpp"
+#include "core/pv/start_fill.cpp"
 #include "core/pv/start_info.cpp"
 #include "core/pv/start_of_day.cpp"
 #include "core/pv/start_tables.cpp"

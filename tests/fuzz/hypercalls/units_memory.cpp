@@ -22,6 +22,7 @@
 #include "core/pv/mmu_update.cpp"
 #include "core/pv/mmuext_op.cpp"
 #include "core/pv/page_table.cpp"
+#include "core/pv/table_references.cpp"
 #include "core/pv/table_walk.cpp"
 #include "core/pv/tlb_requests.cpp"
 #include "core/pv/update_va_mapping.cpp"
