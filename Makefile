@@ -115,7 +115,7 @@ RING0_COLD    := $(wildcard boot/*.cpp core/monitor/*.cpp) \
             $(patsubst %,core/%.cpp,banner boot_allocator console/keys devices/search event_bind event_close \
                 grant_setup grant_version lifecycle memory_assignment partition \
                 partition_fault plan_check pv/guest_context pv/start_info services shared_memory slot_health start watchdog) \
-            $(patsubst %,hvm/cpu/%.cpp,operations vmx_capabilities vmx_checks) \
+            $(patsubst %,hvm/cpu/%.cpp,guest_look operations vmx_capabilities vmx_checks) \
             $(patsubst %,platform/x86/%.cpp,amd_iommu back_trace clock_math cpu_setup cpus dmar early_traps \
                 features iommu ivrs mitigations panic panic_record pci pci_enumerate pci_lines power real_time_clock \
                 reference_clock start tsc_check uart vtd vtd_interrupts vtd_tables vtd_unit)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/guest_frame.hpp"
+#include "core/guest_paging.hpp"
 #include "core/partition.hpp"
 #include "core/vcpu.hpp"
 
@@ -48,6 +49,10 @@ struct HardwareOperations {
     uint64_t (*exit_count)(const Vcpu& vcpu, size_t reason);
     // The frame behind a guest's frame number: its RAM only; invalid_mfn elsewhere.
     Mfn (*frame_of_guest)(const Partition& partition, uint64_t gfn);
+    // Of a vCPU that is not on its CPU: the paging that it left with. Any CPU.
+    GuestPaging (*paging)(const Vcpu& vcpu);
+    // Where a guest with that paging has an address. Never faults, whatever its tables hold. Any CPU, no lock.
+    GuestPlace (*look)(const Partition& partition, const GuestPaging& paging, uint64_t address);
 };
 
 extern const HardwareOperations hardware_operations;

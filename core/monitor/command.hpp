@@ -7,6 +7,7 @@
 #include "core/console/sanitizer.hpp"
 #include "core/console/text_log.hpp"
 #include "core/console/text_out.hpp"
+#include "core/guest_paging.hpp"
 #include "core/monitor/words.hpp"
 #include "core/types.hpp"
 
@@ -36,6 +37,7 @@ struct CommandRun {
     uint64_t shown = 0;
     uint64_t address = 0;
     uint64_t end = 0;
+    GuestPaging paging{};                  // of the hardware vCPU that is looked at
     bool one_partition = false;
     LogCursor cursor;
     Sanitizer sanitizer;

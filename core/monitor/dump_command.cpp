@@ -3,6 +3,7 @@
 #include "core/monitor/command.hpp"
 #include "core/monitor/format.hpp"
 #include "core/monitor/guest_memory.hpp"
+#include "core/monitor/inspection.hpp"
 #include "core/partition.hpp"
 
 #include <algorithm>
@@ -48,7 +49,7 @@ void put_hole(CommandRun& run, const char* problem, TextOut& out)
 bool step_dump(CommandRun& run, TextOut& out)
 {
     for (int row = 0; row < rows_at_most && run.address != run.end; ++row) {
-        const GuestBytes found = find_guest_bytes(run.partition->vcpus[0], GuestVirtual(run.address));
+        const GuestBytes found = find_guest_bytes(run.partition->vcpus[0], run.paging, GuestVirtual(run.address));
         if (found.bytes == nullptr) {
             put_hole(run, found.problem, out);
             return run.address != run.end;
@@ -61,6 +62,15 @@ bool step_dump(CommandRun& run, TextOut& out)
         run.address += count;
     }
     return run.address != run.end;
+}
+
+// Where a hardware guest's tables begin is in its CPU while it runs.
+bool step_begin(CommandRun& run, TextOut&)
+{
+    GuestFrame unused;
+    if (take_registers(run, unused))
+        run.step = step_dump;
+    return true;
 }
 
 }  // namespace
@@ -88,7 +98,7 @@ void start_part_dump(CommandRun& run, const Words& words, TextOut& out)
         out.put("part: that is the last byte of the address space, which nobody can use\n");
         return;
     }
-    run.step = step_dump;
+    run.step = run.partition->hardware != nullptr ? step_begin : step_dump;
 }
 
 }  // namespace bulkhead

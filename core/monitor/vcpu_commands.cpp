@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// part NAME regs and bt. A vCPU that runs is held until its CPU has put its registers away, which
-// takes as long as that CPU needs to come by; the monitor looks again every millisecond. Then it is
-// let go before anything is printed.
-#include "core/cpu.hpp"
+// part NAME regs and bt. A vCPU that runs is held for the moment that it takes to have its registers, and let go before
+// anything is printed.
 #include "core/lifecycle.hpp"
 #include "core/monitor/command.hpp"
 #include "core/monitor/format.hpp"
 #include "core/monitor/guest_memory.hpp"
+#include "core/monitor/inspection.hpp"
 #include "core/partition.hpp"
-#include "core/schedule.hpp"
 
 #include <algorithm>
 
@@ -36,37 +34,21 @@ bool has_registers(const Partition& partition)
     return false;
 }
 
-bool is_put_away(const Vcpu& vcpu)
+// PV vCPUs say it themselves, of a hardware one its paging does.
+bool in_kernel_mode(const CommandRun& run, const Vcpu& vcpu)
 {
-    return __atomic_load_n(&cpu_by_number(vcpu.cpu).current, __ATOMIC_ACQUIRE) != &vcpu;
+    constexpr uint8_t user = 3;
+    return vcpu.hardware == nullptr ? vcpu.pv.kernel_mode : run.paging.cpl != user;
 }
 
-void let_go(CommandRun& run) { release(run.partition->vcpus[run.item], hold_inspected); }
-
-// Copies the registers of vCPU run.item. False: not yet, ask again.
-bool take_registers(CommandRun& run, GuestFrame& frame)
+void put_title(const CommandRun& run, const Vcpu& vcpu, TextOut& out)
 {
-    Vcpu& vcpu = run.partition->vcpus[run.item];
-    hold(vcpu, hold_inspected);
-    run.give_up = let_go;
-    if (!is_put_away(vcpu)) {
-        run.waiting = true;
-        return false;
-    }
-    frame = vcpu.registers;
-    let_go(run);
-    run.give_up = nullptr;
-    return true;
-}
-
-void put_title(const Vcpu& vcpu, TextOut& out)
-{
-    const char* mode = vcpu.pv.kernel_mode ? "kernel" : "user";
+    const char* mode = in_kernel_mode(run, vcpu) ? "kernel" : "user";
     out.print("%s vCPU %u on CPU %u, %s mode, %s\n", vcpu.partition->name(), unsigned{vcpu.number.raw()},
               unsigned{vcpu.cpu.raw()}, mode, hold_text(vcpu).data());
 }
 
-void put_registers(const GuestFrame& f, const Vcpu& vcpu, TextOut& out)
+void put_registers(const CommandRun& run, const GuestFrame& f, const Vcpu& vcpu, TextOut& out)
 {
     const auto three = [&out](const char* a, uint64_t va, const char* b, uint64_t vb, const char* c, uint64_t vc) {
         out.print("  %-4s %016llx  %-4s %016llx  %-4s %016llx\n", a, wide(va), b, wide(vb), c, wide(vc));
@@ -78,6 +60,8 @@ void put_registers(const GuestFrame& f, const Vcpu& vcpu, TextOut& out)
     three("rbp", f.rbp, "r8", f.r8, "r9", f.r9);
     three("r10", f.r10, "r11", f.r11, "r12", f.r12);
     three("r13", f.r13, "r14", f.r14, "r15", f.r15);
+    if (vcpu.hardware != nullptr)
+        return three("cr0", run.paging.cr0, "cr3", run.paging.cr3, "cr4", run.paging.cr4);
     three("cr2", vcpu.pv.cr2, "ktab", address_of(vcpu.pv.kernel_table).raw(), "utab",
           address_of(vcpu.pv.user_table).raw());
 }
@@ -99,25 +83,27 @@ bool step_registers(CommandRun& run, TextOut& out)
     GuestFrame frame;
     if (!take_registers(run, frame))
         return true;
-    put_title(vcpu, out);
-    put_registers(frame, vcpu, out);
+    put_title(run, vcpu, out);
+    put_registers(run, frame, vcpu, out);
     return next_vcpu(run);
 }
 
 // Whether a word of the stack may be a return address: it points behind a call into what the kernel
-// was loaded to.
+// was loaded to. Where a hardware guest has its kernel is not known, so all executable pages count.
 bool is_kernel_text(const Partition& partition, uint64_t value)
 {
+    if (partition.hardware != nullptr)
+        return true;
     const plan::PvStart& start = partition.plan->pv;
     return value > start.virt_base && value < start.virt_base + (start.mapped_end_pfn << page_shift);
 }
 
-bool follows_call(const Vcpu& vcpu, uint64_t address)
+bool follows_call(const CommandRun& run, const Vcpu& vcpu, uint64_t address)
 {
     constexpr uint8_t call_relative = 0xe8;
     constexpr uint8_t group_ff = 0xff;
-    const GuestBytes before = find_guest_bytes(vcpu, GuestVirtual(address - 7));
-    if (before.bytes == nullptr || before.length < 7)
+    const GuestBytes before = find_guest_bytes(vcpu, run.paging, GuestVirtual(address - 7));
+    if (before.bytes == nullptr || before.length < 7 || !before.executable)
         return false;
     const uint8_t* bytes = before.bytes;
     return bytes[2] == call_relative || (bytes[5] == group_ff && (bytes[6] & 0x38) == 0x10) ||
@@ -132,11 +118,16 @@ bool begin_backtrace(CommandRun& run, TextOut& out)
     GuestFrame frame;
     if (!take_registers(run, frame))
         return true;
-    put_title(vcpu, out);
+    put_title(run, vcpu, out);
     out.print("  %016llx\n", wide(frame.rip));
-    if (!vcpu.pv.kernel_mode)
+    run.address = frame.rsp & ~uint64_t{7};
+    if (!in_kernel_mode(run, vcpu)) {
         out.put("  (in user mode; its kernel's stack is empty)\n");
-    run.address = vcpu.pv.kernel_mode ? frame.rsp & ~uint64_t{7} : 0;
+        run.address = 0;
+    } else if (vcpu.hardware != nullptr && (run.paging.efer & efer_long_mode_active) == 0) {
+        out.put("  (not in long mode; its stack is not shown)\n");
+        run.address = 0;
+    }
     run.inner = 1;
     return true;
 }
@@ -154,9 +145,9 @@ bool step_backtrace(CommandRun& run, TextOut& out)
     for (size_t i = 0; i < words_a_step; ++i, ++run.inner, run.address += 8) {
         uint64_t word = 0;
         if (run.address == 0 || run.inner > words_at_most || run.shown >= calls_at_most ||
-            !read_guest_word(vcpu, GuestVirtual(run.address), word))
+            !read_guest_word(vcpu, run.paging, GuestVirtual(run.address), word))
             return next_vcpu(run);
-        if (!is_kernel_text(*run.partition, word) || !follows_call(vcpu, word))
+        if (!is_kernel_text(*run.partition, word) || !follows_call(run, vcpu, word))
             continue;
         out.print("  %016llx ?\n", wide(word));
         ++run.shown;

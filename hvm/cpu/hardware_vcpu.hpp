@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/guest_frame.hpp"
+#include "core/guest_paging.hpp"
 #include "core/partition.hpp"
 #include "core/vcpu.hpp"
 #include "hvm/cpu/guest_window.hpp"
@@ -74,13 +75,6 @@ inline constexpr uint8_t alignment_check = 17;
 inline constexpr uint8_t machine_check = 18;
 }  // namespace vector
 
-// What a walk of the guest's own page tables starts from.
-struct GuestPaging {
-    uint64_t cr0, cr3, cr4, efer;
-    uint64_t rflags;
-    uint8_t cpl;
-};
-
 struct ExitCounters {
     std::array<uint64_t, static_cast<size_t>(ExitReason::count)> of_reason;
 };
@@ -93,6 +87,7 @@ struct HardwareVcpu {
     GuestWindow window;                 // hvm/cpu/guest_window.hpp
     Injection next;                     // goes in at the next entry
     std::array<uint64_t, 4> debug;      // DR0 to DR3
+    GuestPaging kept_paging;            // when it last left its CPU
     std::atomic<bool> flush;            // nested tables have changed: any CPU sets it
     bool window_wanted;                 // the entry asks for an exit when interrupts can be taken
     uint8_t from_apic;                  // the vector in `next` is one that the APIC has requested

@@ -5,6 +5,7 @@
 #include "core/boot_allocator.hpp"
 #include "core/hardware.hpp"
 #include "hvm/cpu/cpuid_policy.hpp"
+#include "hvm/cpu/guest_look.hpp"
 #include "hvm/cpu/nested_paging.hpp"
 #include "hvm/cpu/xapic.hpp"
 #include "machine/memory.hpp"
@@ -140,6 +141,7 @@ void reset_hardware_vcpu(Vcpu& vcpu)
     forget_page_access(vcpu);
     hardware.next = {};
     hardware.debug = {};
+    hardware.kept_paging = {};
     hardware.window_wanted = false;
     hardware.callback_vector = 0;
     hardware.start_vector.store(0, std::memory_order_relaxed);
@@ -168,6 +170,8 @@ constinit const HardwareOperations hardware_operations{
     .exit_name = exit_name,
     .exit_count = exit_count,
     .frame_of_guest = frame_of_guest,
+    .paging = kept_paging,
+    .look = look,
 };
 
 }  // namespace bulkhead

@@ -4,6 +4,7 @@
 #include "core/schedule.hpp"
 #include "core/trace.hpp"
 #include "hvm/cpu/exits.hpp"
+#include "hvm/cpu/guest_look.hpp"
 #include "hvm/cpu/hardware_vcpu.hpp"
 #include "hvm/cpu/operations.hpp"
 #include "machine/control.hpp"
@@ -98,7 +99,9 @@ void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
     take_start(vcpu, frame);
     if (vcpu.hardware->page.open)
         resume_page_access(vcpu, frame);
-    while (cpu.work.load(std::memory_order_acquire) == 0) {
+    if (cpu.work.load(std::memory_order_acquire) != 0)
+        return;
+    do {
         choose_injection(vcpu, frame);
         const Exit exit = vendor().enter(vcpu, frame);
         HardwareVcpu& hardware = *vcpu.hardware;
@@ -112,7 +115,8 @@ void run_hardware_vcpu(Vcpu& vcpu, GuestFrame& frame)
         handle_exit(vcpu, frame, exit);
         if (hardware.window.shown_used != 0)
             forget_mappings(hardware.window);
-    }
+    } while (cpu.work.load(std::memory_order_acquire) == 0);
+    keep_paging(vcpu);
 }
 
 void load_hardware_vcpu(Vcpu& vcpu)
