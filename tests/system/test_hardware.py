@@ -65,6 +65,23 @@ def life(context):
         box["guest"].expect(READY)
 
 
+def look_into(box, **patience):
+    """The monitor finds a stock kernel's calls and its text by the guest's own page tables."""
+    box.monitor()
+    box.command("part guest regs 0", r"cr3  [0-9a-f]{16}  cr4", **patience)
+    box.command("part guest bt 0", r"^  ffffffff8[0-9a-f]{7} \?", **patience)
+    box.command("part guest dump ffffffff81000000 32", r"^ffffffff81000010  [0-9a-f]{8} ", **patience)
+    box.send("quit\r")
+
+
+@test("the monitor looks into a pvh partition, AMD-V")
+def looked_at(context):
+    guest = pvh(run="echo sleeps; sleep 100000", name="guest", memory=96)
+    with context.start({"guest": guest}, memory="512M") as box:
+        box["guest"].expect(r"^sleeps")
+        look_into(box)
+
+
 @test("without hardware virtualisation a pvh partition is left out with the reason and the rest runs")
 def absent(context):
     guests = {"hard": pvh(name="hard"), "soft": linux(name="soft", memory=96)}
@@ -274,6 +291,7 @@ def life_on_vtx(context):
     with context.start_bochs({"guest": guest}, memory=512) as box:
         box["core"].expect(r"guest: asked for a reboot; restarting", r"guest: runs \(life 2", **PATIENCE)
         box["guest"].expect(READY, **PATIENCE)
+        look_into(box, **PATIENCE)
 
 
 # --- What a guest that computes leaves for ------------------------------------------------------------
