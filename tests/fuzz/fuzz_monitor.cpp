@@ -19,6 +19,7 @@
 #include "core/monitor/grants_command.cpp"
 #include "core/monitor/guest_memory.cpp"
 #include "core/monitor/help_command.cpp"
+#include "core/monitor/inspection.cpp"
 #include "core/monitor/line_editor.cpp"
 #include "core/monitor/machine_commands.cpp"
 #include "core/monitor/memory_command.cpp"
