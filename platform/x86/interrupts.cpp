@@ -85,8 +85,8 @@ uint64_t interrupt_count(uint8_t vector)
     constexpr uint8_t shared_vector = vector_first_device + counted_device_vectors - 1;
     const bool counted = vector >= vector_timer || (vector >= vector_first_device && vector <= shared_vector);
     uint64_t sum = 0;
-    for (const Counts& row : counts)
-        sum += counted ? row.of[count_place(vector)] : 0;
+    for (uint32_t cpu = 0; counted && cpu < cpu_count(); ++cpu)
+        sum += counts[cpu].of[count_place(vector)];
     return sum;
 }
 

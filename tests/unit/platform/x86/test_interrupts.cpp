@@ -60,6 +60,7 @@ void write_timer_count(uint32_t count) { counts_written.push_back(count); }
 void write_timer_deadline(uint64_t tsc) { deadlines_written.push_back(tsc); }
 void send_interrupt(uint32_t apic_id, uint8_t vector) { sent.emplace_back(apic_id, vector); }
 
+uint32_t cpu_count() { return std::size(cpus); }
 Cpu& cpu_by_number(CpuNumber number) { return cpus[number.raw()]; }
 
 namespace machine {
