@@ -104,9 +104,8 @@ void leave_others(Cpu& cpu, const GuestFrame& frame)
 
 // Cpu::loaded is `next` before anything of it is loaded: a selector may need a page of the LDT that is not
 // mapped yet.
-[[gnu::always_inline]] inline void exchange_state(Cpu& cpu, Vcpu& next)
+[[gnu::always_inline]] inline void exchange_state(Cpu& cpu, Vcpu* former, Vcpu& next)
 {
-    Vcpu* former = cpu.loaded;
     if (former != nullptr && former->hardware == nullptr && next.hardware == nullptr) [[likely]] {
         cpu.loaded = &next;
         machine::exchange_guests(*former, next);
@@ -122,17 +121,17 @@ void leave_others(Cpu& cpu, const GuestFrame& frame)
 // set before its tables are loaded, and cleared when others are.
 void change_loaded(Cpu& cpu, Vcpu& next)
 {
-    Partition* former = cpu.loaded != nullptr ? cpu.loaded->partition : nullptr;
-    if (former == next.partition) {
-        exchange_state(cpu, next);
+    Vcpu* former = cpu.loaded;
+    if (former != nullptr && former->partition == next.partition) {
+        exchange_state(cpu, former, next);
         return;
     }
     const uint64_t bit = cpu_bit(cpu);
     machine::change_partition(cpu, *next.partition);
     next.partition->memory.running_on.fetch_or(bit, std::memory_order_seq_cst);
-    exchange_state(cpu, next);
+    exchange_state(cpu, former, next);
     if (former != nullptr)
-        let_go(*former, bit);
+        let_go(*former->partition, bit);
 }
 
 void enter_vcpu(Cpu& cpu, GuestFrame& frame, Vcpu& next)
@@ -186,8 +185,8 @@ void do_core_work(const Cpu& cpu, Vcpu& vcpu)
     } while (vcpu.schedule.core_work && cpu.work.load(std::memory_order_relaxed) == 0);
 }
 
-// Chooses until there is nothing else to do.
-void find_guest(GuestFrame& frame)
+// Chooses until there is nothing else to do; the vCPU is current then.
+Vcpu& find_guest(GuestFrame& frame)
 {
     Cpu& cpu = this_cpu();
     for (;;) {
@@ -208,7 +207,7 @@ void find_guest(GuestFrame& frame)
             enter_vcpu(cpu, frame, *next);
         deliver_pending(*next, frame);
         if (cpu.work.load(std::memory_order_relaxed) == 0)
-            return;
+            return *next;
     }
 }
 
@@ -218,12 +217,11 @@ void find_guest(GuestFrame& frame)
 // Without a frame pointer: a back trace leaves it out.
 [[gnu::optimize("omit-frame-pointer")]] void guest_work(GuestFrame& frame)
 {
-    Cpu& cpu = this_cpu();
     for (;;) {
-        find_guest(frame);
-        if (cpu.current->hardware == nullptr) [[likely]]
+        Vcpu& vcpu = find_guest(frame);
+        if (vcpu.hardware == nullptr) [[likely]]
             return;
-        hardware_operations.run(*cpu.current, frame);
+        hardware_operations.run(vcpu, frame);
     }
 }
 

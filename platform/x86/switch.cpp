@@ -14,7 +14,8 @@ void save_guest(Vcpu& vcpu) { save_vcpu(vcpu); }
 
 void load_guest(Vcpu& vcpu) { load_vcpu(vcpu, nullptr); }
 
-void exchange_guests(Vcpu& from, Vcpu& to)
+// Without a frame pointer: a back trace leaves it out.
+[[gnu::optimize("omit-frame-pointer")]] void exchange_guests(Vcpu& from, Vcpu& to)
 {
     save_vcpu(from);
     load_vcpu(to, &from.pv);
