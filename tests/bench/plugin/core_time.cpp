@@ -320,6 +320,7 @@ void executed(unsigned cpu_number, void* data)
     }
     if (block.turns)
         turn(cpu);
+    LockWatch::look(cpu.locks);
     cpu.stretch += block.instructions;
     cpu.turn += block.instructions;
     cpu.locks.executed += block.instructions;

@@ -11,6 +11,7 @@
 #include "tests/bench/plugin/qemu_plugin.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -19,12 +20,20 @@
 
 class LockWatch {
 public:
+    struct Lock {
+        std::atomic<uint64_t> progress;   // executed by those that held it
+        const void* taken_last;           // the CPU
+        bool shared;                      // by more than one CPU
+        uint64_t longest, longest_by;     // hold
+    };
     struct Held {
         uint64_t address;            // of the lock
         uint64_t taken_by;           // address of the code that took the ticket
         uint64_t ticket_at;          // what the CPU had executed then,
         uint64_t held_from;          // and when it stopped waiting
+        const Lock* lock;
         uint64_t others_before;      // what others had executed while they held it, up to the ticket
+        uint64_t others_since;       // and up to the last look, at which the CPU waited or held it
     };
     struct Cpu {
         uint64_t executed;           // in the core, without turns of waiting
@@ -60,8 +69,17 @@ public:
         Lock& lock = locks_[cpu.candidate];
         lock.shared |= lock.taken_last != nullptr && lock.taken_last != &cpu;
         lock.taken_last = &cpu;
-        cpu.held.push_back({cpu.candidate, cpu.candidate_code, cpu.executed, cpu.executed, lock.progress});
+        cpu.held.push_back({cpu.candidate, cpu.candidate_code, cpu.executed, cpu.executed, &lock,
+                            lock.progress, lock.progress});
         cpu.candidate_loads = 0;
+    }
+
+    // The CPU goes on, and has released nothing since the last look. When it is told of a store, others may have
+    // had the lock meanwhile.
+    static void look(Cpu& cpu)
+    {
+        for (Held& held : cpu.held)
+            held.others_since = held.lock->progress;
     }
 
     // One turn of waiting: for the lock whose ticket was taken last, if nothing else was done since.
@@ -81,7 +99,7 @@ public:
         const std::lock_guard guard(mutex_);
         Lock& lock = locks_[found->address];
         const uint64_t own = cpu.executed - found->held_from;
-        const uint64_t wait = found->held_from != found->ticket_at ? lock.progress - found->others_before : 0;
+        const uint64_t wait = found->held_from != found->ticket_at ? found->others_since - found->others_before : 0;
         lock.progress += own;
         if (own > lock.longest) {
             lock.longest = own;
@@ -96,16 +114,14 @@ public:
     void forget()
     {
         const std::lock_guard guard(mutex_);
-        locks_.clear();
+        for (auto& [address, lock] : locks_) {
+            lock.shared = false;
+            lock.taken_last = nullptr;
+            lock.longest = 0;
+        }
     }
 
 private:
-    struct Lock {
-        uint64_t progress;                // executed by those that held it
-        const Cpu* taken_last;
-        bool shared;                      // by more than one CPU
-        uint64_t longest, longest_by;     // hold
-    };
     static constexpr uint64_t serving_offset = 4;
     // At most, between two turns of waiting for a lock: a look, and an answer to another CPU's request.
     static constexpr uint64_t executed_in_a_turn = 200;
