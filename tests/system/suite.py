@@ -24,7 +24,7 @@ def test(name, *, full=False, waiting=None, host_cpus=1, shows="", **arguments):
     """Declares a system test. `full`: only in the full run. `waiting`: not run yet, and why.
     `host_cpus`: how many CPUs of the host it keeps busy. `shows`: what it shows of every guest that it
     starts by start() or start_bochs(), for the table of docs/guests.md: words of results.WORDS. Further
-    arguments go to the function."""
+    arguments go to the function; what it returns is a word about the run, shown behind its time."""
     unknown = set(shows.split()) - set(results.WORDS)
     if unknown or any(other.name == name for other in TESTS):
         raise ValueError(f"the test {name!r}: shows {unknown}" if unknown else f"two tests are named {name!r}")

@@ -28,6 +28,7 @@ struct alignas(4096) Cpu {
     Choice choice{1};
     uint64_t* arguments;             // argument_pages pages, writable throughout
     vcpu_info_t* info;
+    uint64_t stored_at;              // where the last random store went; 0: nothing to look at
     volatile uint64_t operations, traps, events, accepted;
 };
 
@@ -60,6 +61,9 @@ uint64_t any_entry(Cpu& cpu);
 uint64_t any_domain(Cpu& cpu);
 uint64_t any_port(Cpu& cpu);
 uint64_t* table_slot(Cpu& cpu);              // where it is mapped at start
+// A store of less than an entry, or one that combines two, can make an entry name a frame of the kernel's own.
+// The core lets it: the guest owns the frame. Takes such entries out again; may fault, as the store may have.
+void remove_kernel_entries(Cpu& cpu);
 // For MMUEXT_NEW_BASEPTR: leads to the kernel, or is none.
 uint64_t top_frame(Cpu& cpu);
 // What this vCPU holds: base pointers, descriptor tables, call-backs; all as at the start.

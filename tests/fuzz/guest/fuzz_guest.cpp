@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A guest that does everything it can to the core, at random, from a seed that it prints: hypercalls, page
-// tables, traps, on two vCPUs at once. `seed=N` on the command line repeats a run (else it is the time),
-// `operations=N` says how many, `trace` has each operation told before it begins. It passes by getting to
-// its end; what must hold meanwhile is that nobody else notices.
+// tables, traps, on two vCPUs at once. `seed=N` on the command line is the run's seed (else it is the time);
+// each life makes its own of it and of the time at which it begins, `life=N` chooses that one. `operations=N`
+// says how many, `trace` has each operation told before it begins. It passes by getting to its end; what must
+// hold meanwhile is that nobody else notices.
 #include "fuzz.hpp"
 
 extern "C" {
@@ -54,7 +55,7 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-uint64_t seed, goal = 20000;
+uint64_t seed, goal = 20000;         // seed: of this life
 bool trace;
 volatile bool park, parked, second_is_up;
 vcpu_guest_context_t context;
@@ -67,9 +68,9 @@ vcpu_time_info_t start_time;         // before anything is written over it
     shut_down(SHUTDOWN_crash);
 }
 
-// A store that changes a part of an entry, or adds to it, can make an entry of the arena name a frame of the
-// kernel's own, and a later one write there. What the guest finds wrong from then on is no verdict on the core.
-// Of what never changes: code, constants, and the page that the core has written.
+// An entry that names a frame of the kernel's own may have been written through before it was taken out again
+// (remove_kernel_entries()). What the guest finds wrong from then on is no verdict on the core. The sum is of what
+// never changes: code, constants, the page that the core has written, handlers, and where its memory is.
 uint64_t kernel_sum()
 {
     uint64_t sum = 0;
@@ -79,10 +80,21 @@ uint64_t kernel_sum()
     };
     add(_start, catch_stack);
     add(start_info, reinterpret_cast<const char*>(start_info) + page_bytes);
+    add(trap_handlers, trap_handlers + vectors);
+    add(&pool, &pool + 1);
     return sum;
 }
 
 uint64_t sum_at_start;               // 0: not known yet
+
+void end_if_spoilt()
+{
+    if (sum_at_start == 0 || kernel_sum() == sum_at_start)
+        return;
+    sum_at_start = 0;
+    print("fuzz_guest: lost: it has written to its own kernel\n");
+    give_up();
+}
 
 Cpu& cpu_of(const TrapFrame& frame)
 {
@@ -167,6 +179,9 @@ void one_operation(Cpu& cpu)
     uint64_t* const arguments = cpu.arguments;       // which an operation may have moved when it was cut off
     (void)fuzz_run(kind->operation, cpu, &cpu.saved_stack);
     cpu.arguments = arguments;
+    if (cpu.stored_at != 0)
+        (void)fuzz_run(remove_kernel_entries, cpu, &cpu.saved_stack);
+    cpu.stored_at = 0;
     cpu.saved_stack = 0;
     cpu.operations = cpu.operations + 1;
 }
@@ -189,6 +204,7 @@ void feed_watchdog(uint32_t id)
 
 void restore_all()
 {
+    end_if_spoilt();
     feed_watchdog(1);
     constexpr unsigned patience = 1000000;
     park = true;
@@ -208,7 +224,7 @@ void restore_all()
     restore_cpu(cpus[0]);
     const unsigned lost = restore_arena();
     if (lost != 0)
-        fail("seed %lu: after %lu operations %u pages cannot be had back", seed, operations_done(), lost);
+        fail("life=%lu: after %lu operations %u pages cannot be had back", seed, operations_done(), lost);
     park = false;
 }
 
@@ -279,34 +295,27 @@ void second_main()
     }
 }
 
-void before_failure()
-{
-    if (sum_at_start == 0 || kernel_sum() == sum_at_start)
-        return;
-    sum_at_start = 0;
-    print("fuzz_guest: lost: something is wrong, and it has written to its own kernel before\n");
-    give_up();
-}
+void before_failure() { end_if_spoilt(); }
 
 GUEST_TEST(fuzz_guest)
 {
-    seed = number_behind("seed=", ticks());
-    goal = number_behind("operations=", goal);
-    trace = number_behind("trace", 1) == 0;
-    print("fuzz_guest: seed=%lu operations=%lu\n", seed, goal);
     for (unsigned vector = 0; vector < vectors; ++vector)
         trap_handlers[vector] = recover;
     trap_handlers[vector_event] = take_events;
     trap_handlers[vector_nmi] = [](TrapFrame&) {};
     install_traps();
-    sum_at_start = kernel_sum();
+    start_time = shared_info->vcpu_info[0].time;
+    const uint64_t run = number_behind("seed=", ticks());
+    seed = number_behind("life=", Choice(run ^ start_time.system_time << 20).next());
+    goal = number_behind("operations=", goal);
+    trace = number_behind("trace", 1) == 0;
+    print("fuzz_guest: seed=%lu life=%lu operations=%lu\n", run, seed, goal);
     for (unsigned i = 0; i < cpus_most; ++i) {
         cpus[i].number = i;
         cpus[i].choice = Choice(seed * cpus_most + i + 1);
         for (unsigned k = 0; k < 8; ++k)
             (void)cpus[i].choice.next();
     }
-    start_time = shared_info->vcpu_info[0].time;
     feed_watchdog(0);
     make_grant_table();
     char* info = new_page_as<char>();
@@ -314,6 +323,7 @@ GUEST_TEST(fuzz_guest)
     for (unsigned i = 0; i < (two ? cpus_most : 1); ++i)
         move_info(cpus[i], info);
     make_pool();
+    sum_at_start = kernel_sum();
     restore_cpu(cpus[0]);
     if (two)
         start_second();

@@ -156,6 +156,7 @@ void random_store(Cpu& cpu)
     uint64_t at = as_argument(slot);
     if (choice.one_in(8))
         at = arena_address(cpu);
+    cpu.stored_at = at;
     put_end(cpu, put(cpu, 0, stores[choice.below(sizeof(stores) / sizeof(stores[0]))]));
     const uint64_t old = choice.one_in(2) ? 0 : choice.one_in(2) ? any_entry(cpu) : *slot;
     run_code(cpu, choice.one_in(2) ? any_entry(cpu) : old, any_entry(cpu), any_entry(cpu), any_entry(cpu),

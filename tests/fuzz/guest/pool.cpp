@@ -202,6 +202,19 @@ uint64_t* table_slot(Cpu& cpu)
     }
 }
 
+void remove_kernel_entries(Cpu& cpu)
+{
+    constexpr uint64_t longest_store = 16, frame_bits = 0x000ffffffffff000, writable = 2;
+    auto* word = reinterpret_cast<volatile uint64_t*>(cpu.stored_at & ~7ull);
+    for (; as_argument(word) < cpu.stored_at + longest_store; ++word) {
+        const uint64_t mfn = (*word & frame_bits) >> 12;
+        const bool is_kernel = mfn >= kernel_first && mfn <= kernel_last;
+        // Its tables may be named where the core refuses: writable, or as tables.
+        if (is_kernel && ((*word & writable) == 0 || !is_boot_table(mfn)))
+            *word = 0;
+    }
+}
+
 uint64_t top_frame(Cpu& cpu)
 {
     switch (cpu.choice.below(4)) {
