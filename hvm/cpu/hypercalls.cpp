@@ -156,7 +156,7 @@ Result<> place(Partition& partition, unsigned space, uint64_t index, uint64_t gf
     const Mfn frame = page == 0 ? partition.shared_frame : partition.grants.first_frame + (page - 1);
     const LockGuard guard(partition.memory.lock);
     uint64_t& where = places[machine::nospec_index(page, places.size())];
-    if (where == gfn + 1)
+    if (where != 0 && where == gfn + 1)
         return {};
     TRY_VOID(nested_place(partition, gfn, frame));
     // There may be another shared page at that place, which has none now.
