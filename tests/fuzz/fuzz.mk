@@ -9,7 +9,7 @@ FUZZ_CXXFLAGS  = -std=gnu++2b -D__cpp_concepts=202002L -Wno-macro-redefined -Wno
             -Itests/unit/fakes -I. -Iplatform/x86 -Ipvdrivers/runtime/include $(LWIP_INCLUDES) $(XEN_HEADERS) -isystem $(B)/include
 
 # Those whose corpora are to reach the handlers of hypercalls: tests/fuzz/README.md. `make test` runs them.
-HYPERCALL_NAMES   := fuzz_events_grants fuzz_hypercalls fuzz_pv_emulate fuzz_pv_memory
+HYPERCALL_NAMES   := fuzz_events_grants fuzz_hardware_calls fuzz_hardware_exits fuzz_hypercalls fuzz_pv_emulate fuzz_pv_memory
 HYPERCALL_FUZZERS := $(HYPERCALL_NAMES:%=$(B)/fuzz/%)
 COVERAGE_TARGETS  := $(HYPERCALL_NAMES:%=$(B)/fuzz-coverage/%)
 
