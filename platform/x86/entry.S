@@ -185,12 +185,20 @@ restore_by_iret:
     pop %r11
     pop %rcx
     RESTORE_ARGUMENTS
+leave_by_iret:
     CLEAR_BUFFERS
     add $8, %rsp
     .global return_by_iret
 return_by_iret:
     iretq
     FIXUP return_by_iret, iret_failed
+
+// What its selectors name was missing and is there now: once more, since the exception has left the guest's
+// view of memory and its buffers are not clear.
+    .global again_by_iret
+again_by_iret:
+    sub $8, %rsp
+    jmp leave_by_iret
 
 // The guest's frame could not be loaded (selector, address). Back where the frame stands, with the
 // guest's registers as they were: build the frame anew and let the guest's failsafe handler see it.

@@ -21,6 +21,7 @@ struct FixupEntry {
 
 extern "C" const FixupEntry exception_table_begin[];
 extern "C" const FixupEntry exception_table_end[];
+extern "C" const char return_by_iret[], again_by_iret[];
 
 constexpr uint32_t vector_debug = 1;
 constexpr uint32_t vector_nmi = 2;
@@ -65,8 +66,11 @@ bool has_come_by_now(const GuestFrame& frame)
 
 void handle_core_exception(GuestFrame& frame)
 {
-    if (frame.vector == vector_page_fault && has_come_by_now(frame))
+    if (frame.vector == vector_page_fault && has_come_by_now(frame)) {
+        if (frame.rip == reinterpret_cast<uint64_t>(return_by_iret)) [[unlikely]]
+            frame.rip = reinterpret_cast<uint64_t>(again_by_iret);
         return;
+    }
     if (const FixupEntry* entry = find_fixup(frame.rip); entry != nullptr) {
         frame.rip = entry->target;
         return;
