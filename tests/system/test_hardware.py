@@ -216,8 +216,11 @@ def boot_on_vtx(context, flavour, vcpus, run, cpus=None, **partition):
 
 test("pvh boot cloud-amd64, 1 vCPU, VT-x", shows="boot", flavour="cloud-amd64", vcpus=1, memory=96,
      run="stress kernel-log")(boot_on_vtx)
-test("pvh boot cloud-amd64, 1 vCPU, xAPIC, VT-x", full=True, shows="boot", flavour="cloud-amd64", vcpus=1, memory=96,
-     run="stress kernel-log", apic="xapic")(boot_on_vtx)
+for count in (1, 2):
+    test(f"pvh boot cloud-amd64, {count} vCPU, xAPIC, VT-x", full=True, shows="boot", flavour="cloud-amd64", vcpus=count,
+         memory=96, run="stress kernel-log", apic="xapic")(boot_on_vtx)
+test("pvh boot cloud-amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="cloud-amd64", vcpus=4, memory=128,
+     run="stress kernel-log")(boot_on_vtx)
 test("pvh boot amd64, 2 vCPU, VT-x", full=True, shows="boot", flavour="amd64", vcpus=2, memory=192,
      run="stress kernel-log")(boot_on_vtx)
 test("pvh boot rt-amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="rt-amd64", vcpus=4, memory=256,
