@@ -233,7 +233,7 @@ test("pvh boot amd64, 4 vCPU, VT-x", full=True, shows="boot", flavour="amd64", v
 # was, as AMD's does, where Intel's manual sets it: a 32-bit program may find itself with a stack of 16 bits. And a
 # SYSCALL that is stepped over traps in the kernel, which then complains.
 BOCHS_CANNOT = "int80 single-step"
-for kernel, vcpus in (("cloud-amd64", 2), ("amd64", 2), ("rt-amd64", 1)):
+for kernel, vcpus in (("cloud-amd64", 2), ("amd64", 1), ("amd64", 2), ("rt-amd64", 1)):
     test(f"pvh stress {kernel}, {vcpus} vCPU, VT-x", full=True, shows="boot stress", flavour=kernel, vcpus=vcpus,
          memory=192, run=f"stress -x {BOCHS_CANNOT}")(boot_on_vtx)
 
