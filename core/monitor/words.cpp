@@ -10,31 +10,48 @@ namespace {
 
 constexpr size_t names_at_most = 12;
 constexpr size_t compared_bytes = 31;
+constexpr size_t looks_at_most = 800;                  // some 25,000 instructions
 
 constexpr char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; }
 
 bool same(std::string_view a, std::string_view b) { return a.size() == b.size() && begins_with(a, b); }
 
-// Letters to add, drop, change or swap with the next one.
-size_t distance(std::string_view a, std::string_view b)
+// Letters to add, drop, change or swap with the next one, up to `most`: more count as that many. Only what may
+// still lead to fewer is looked at: pairs of letters whose places differ by less. `looks` is how many are left.
+size_t distance(std::string_view a, std::string_view b, size_t most, size_t& looks)
 {
     a = a.substr(0, compared_bytes);
     b = b.substr(0, compared_bytes);
-    std::array<std::array<uint8_t, compared_bytes + 1>, 3> rows{};
-    for (size_t k = 0; k <= b.size(); ++k)
+    if (most == 0 || a.size() >= b.size() + most || b.size() >= a.size() + most)
+        return most;
+    std::array<std::array<uint8_t, compared_bytes + 2>, 3> rows;
+    for (auto& row : rows)
+        row.fill(static_cast<uint8_t>(most));
+    for (size_t k = 0; k < std::min(most, b.size() + 1); ++k)
         rows[0][k] = static_cast<uint8_t>(k);
+    size_t least_above = 0;
     for (size_t i = 1; i <= a.size(); ++i) {
         auto& row = rows[i % 3];
         const auto& above = rows[(i + 2) % 3];
         const auto& above2 = rows[(i + 1) % 3];
-        row[0] = static_cast<uint8_t>(i);
-        for (size_t k = 1; k <= b.size(); ++k) {
+        const size_t first = i >= most ? i - most + 1 : 1;
+        const size_t last = std::min(i + most - 1, b.size());
+        if (last - first + 1 > looks)
+            return most;
+        looks -= last - first + 1;
+        row[first - 1] = static_cast<uint8_t>(first == 1 ? std::min(i, most) : most);
+        size_t least_here = row[first - 1];
+        for (size_t k = first; k <= last; ++k) {
             const bool equal = lower(a[i - 1]) == lower(b[k - 1]);
-            size_t least = std::min({above[k] + size_t{1}, row[k - 1] + size_t{1}, above[k - 1] + size_t{!equal}});
+            size_t least = std::min({above[k] + size_t{1}, row[k - 1] + size_t{1}, above[k - 1] + size_t{!equal}, most});
             if (i > 1 && k > 1 && lower(a[i - 1]) == lower(b[k - 2]) && lower(a[i - 2]) == lower(b[k - 1]))
                 least = std::min(least, above2[k - 2] + size_t{1});
             row[k] = static_cast<uint8_t>(least);
+            least_here = std::min(least_here, least);
         }
+        if (least_here == most && least_above == most)
+            return most;
+        least_above = least_here;
     }
     return rows[a.size() % 3][b.size()];
 }
@@ -104,8 +121,9 @@ size_t closest_name(const NameList& names, std::string_view word)
 {
     size_t closest = names.count;
     size_t least = std::min<size_t>(3, word.size());   // a third letter wrong is another word
+    size_t looks = looks_at_most;
     for (size_t i = 0; i < names.count; ++i) {
-        const size_t letters = distance(names.at(i), word);
+        const size_t letters = distance(names.at(i), word, least, looks);
         if (letters < least) {
             least = letters;
             closest = i;

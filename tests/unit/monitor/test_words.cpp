@@ -88,6 +88,39 @@ TEST(Words, are_compared_by_letters_added_dropped_changed_or_swapped)
     LONGS_EQUAL(0, closest_name(no_names, "x"));
 }
 
+TEST(Words, are_told_apart_by_a_few_looks_as_by_all)
+{
+    std::mt19937 random(1);
+    const auto word = [&] {
+        std::string text(1 + random() % 8, 'a');
+        for (char& letter : text)
+            letter = static_cast<char>('a' + random() % 3);
+        return text;
+    };
+    unsigned close = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        const std::string a = word(), b = word();
+        size_t looks = SIZE_MAX;
+        const size_t exactly = distance(a, b, compared_bytes, looks);
+        for (size_t most = 1; most <= 3; ++most)
+            LONGS_EQUAL(std::min(most, exactly), distance(a, b, most, looks));
+        close += exactly < 3;
+    }
+    CHECK(close > 1000);
+}
+
+TEST(Words, are_compared_until_so_many_looks_are_used_up)
+{
+    constexpr NameList alike{1000, [](size_t i) { return std::string_view(i == 999 ? "partition-x" : "partition-123"); }};
+    LONGS_EQUAL(1000, closest_name(alike, "partition-y"));
+    size_t looks = 100;
+    LONGS_EQUAL(3, distance("partition-abcdefg", "partition-gfedcba", 3, looks));
+    CHECK(looks > 0 && looks < 60);
+    LONGS_EQUAL(1, distance("abc", "abd", 3, looks));
+    looks = 5;
+    LONGS_EQUAL(3, distance("abc", "abd", 3, looks));
+}
+
 TEST(Words, make_lists_that_read_well)
 {
     STRCMP_EQUAL("gateway and logger", names(two_names).c_str());
