@@ -13,7 +13,11 @@ void reset_pv_state(Vcpu& vcpu)
 {
     constexpr uint64_t dr6_after_reset = 0xFFFF0FF0;
     constexpr uint64_t dr7_after_reset = 0x400;
+    // Where the copies of its top-level tables are it keeps for good; of what they are it forgets.
+    const auto views = vcpu.pv.views;
     new (&vcpu.pv) PvVcpuState{};
+    for (size_t i = 0; i < views.size(); ++i)
+        vcpu.pv.views[i].copy = views[i].copy;
     if (machine::fpu_components() != 0) {
         // Stock kernels look whether OSXSAVE is on already, and else do without XSAVE.
         vcpu.pv.xcr0 = 1;

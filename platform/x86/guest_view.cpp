@@ -6,6 +6,7 @@
 
 #include "core/boot_allocator.hpp"
 #include "core/cpu.hpp"
+#include "core/panic.hpp"
 #include "core/partition.hpp"
 #include "machine/core_space.hpp"
 #include "machine/memory.hpp"
@@ -58,6 +59,7 @@ START_ONLY void make_shared_part()
 
 [[gnu::cold, gnu::noinline]] void renew(machine::CpuPart& cpu, machine::GuestView& view, Mfn table, uint32_t changes)
 {
+    ASSERT(view.copy != Mfn(0));
     uint64_t* copy = machine::frame_pointer<uint64_t>(view.copy);
     memcpy(copy, machine::frame_pointer(table), page_size);
     memset(copy + layout::core_first_slot, 0, machine::core_slot_count * sizeof(*copy));

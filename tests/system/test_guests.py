@@ -52,3 +52,10 @@ def leaky(context):
             if name != "linux":
                 box[name].expect(rf"^PASS {name}\b", never=[rf"^FAIL {name}"])
         box["linux"].expect(r"^stress: \d+ passed, 0 failed", never=[r"^stress: failed"])
+        # In its next life a vCPU has tables of its own as well.
+        box.monitor()
+        for name in ("smp", "user_mode"):
+            box.command(f"part {name} start")
+        box.send("quit\r")
+        for name in ("smp", "user_mode"):
+            box[name].expect(rf"^PASS {name}\b", never=[rf"^FAIL {name}"])

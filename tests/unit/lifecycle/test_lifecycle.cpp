@@ -124,6 +124,23 @@ TEST(Lifecycle, what_a_life_left_in_its_vCPUs_is_gone_in_the_next)
     CHECK_EQUAL(2, first().generation);
 }
 
+TEST(Lifecycle, copies_of_tables_stay_where_they_are_and_are_of_none)
+{
+    start();
+    box.plan(0).on_reboot = plan::Action::restart;
+    for (uint16_t i = 0; i < 2; ++i)
+        first().vcpus[i].pv.views = {{{Mfn(10 + i), Mfn(9), 5}, {Mfn(20 + i), Mfn(9), 5}}};
+    shut_down(first(), SHUTDOWN_reboot);
+    box.settle();
+    CHECK_EQUAL(2, first().generation);
+    for (uint16_t i = 0; i < 2; ++i) {
+        CHECK(first().vcpus[i].pv.views[0].copy == Mfn(10 + i));
+        CHECK(first().vcpus[i].pv.views[1].copy == Mfn(20 + i));
+        CHECK(first().vcpus[i].pv.views[0].of == Mfn(0));
+        CHECK(first().vcpus[i].pv.views[1].of == Mfn(0));
+    }
+}
+
 TEST(Lifecycle, a_poweroff_that_destroys_stays_down_and_can_be_started)
 {
     start();
