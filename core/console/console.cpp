@@ -24,11 +24,11 @@ namespace {
 
 constexpr size_t core_log_bytes = 64 * 1024;
 constexpr size_t partition_log_bytes = 32 * 1024;
-// A turn costs 20,000 instructions or so, with these; 40,000 when several partitions write at full speed.
+// A turn costs 20,000 instructions or so, with these; 38,000 when several partitions write at full speed.
 constexpr int keys_at_most = 32;
-constexpr int bytes_at_most = 192;
+constexpr int bytes_at_most = 128;
 constexpr int services_at_most = 2;                  // more than one turn shows
-constexpr int fills_at_most = 4;
+constexpr int fills_at_most = 3;
 // After each turn CPU 0 belongs to its partitions for at least this many times as long, so that a
 // flood on a UART that takes everything at once costs them no more than a fifth.
 constexpr uint64_t rest_factor = 4;
