@@ -88,6 +88,7 @@ def go_on(box, operations, guard):
             raise Failed(f"fuzz: came, but must not: {seen.group(0)!r}")
         if lives.count > LIVES_MOST:
             raise Failed("too many lives")
+        box.require_one_start()
         box.wait_until(lambda: len(box["fuzz"].text) != told or box["core"].count(TIRED) > started,
                        lambda: "the fuzzing guest is silent", guard=guard, silence=guard)
         told = len(box["fuzz"].text)
@@ -107,6 +108,7 @@ def look_at_watchers(box):
         watcher.expect(r"^fuzz_bystander: \d+ rounds intact", never=[r"^FAIL fuzz_bystander.*"])
         if watcher.seen(r"^FAIL"):
             raise Failed(f"watcher{i} has noticed")
+    box.require_one_start()
 
 
 test("fuzzing guest, 40 thousand operations", operations=40_000)(fuzz)

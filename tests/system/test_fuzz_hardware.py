@@ -62,6 +62,7 @@ def run_hardware(context, start, operations, boxes, **options):
             box.wait_until(lambda: len(box["fuzz"].text) != told or box["core"].count(TIRED) > started,
                            lambda: "the fuzzing guest is silent", **PATIENT)
             told = len(box["fuzz"].text)
+            box.require_one_start()
             if box["core"].count(TIRED) > started:
                 started += 1
                 box.monitor()
