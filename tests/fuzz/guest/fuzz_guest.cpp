@@ -306,7 +306,7 @@ GUEST_TEST(fuzz_guest)
     install_traps();
     start_time = shared_info->vcpu_info[0].time;
     const uint64_t run = number_behind("seed=", ticks());
-    seed = number_behind("life=", Choice(run ^ start_time.system_time << 20).next());
+    seed = number_behind("life=", Choice(run ^ time_now() << 20).next());
     goal = number_behind("operations=", goal);
     trace = number_behind("trace", 1) == 0;
     print("fuzz_guest: seed=%lu life=%lu operations=%lu\n", run, seed, goal);
