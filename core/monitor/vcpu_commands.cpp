@@ -14,7 +14,7 @@ namespace bulkhead {
 
 namespace {
 
-constexpr size_t words_a_step = 16;        // of the stack
+constexpr size_t words_a_step = 8;         // of the stack: a hardware guest's takes two walks of four tables
 constexpr size_t words_at_most = 1024;
 constexpr size_t calls_at_most = 32;
 
