@@ -10,7 +10,7 @@ namespace bulkhead {
 
 class WorkBudget {
 public:
-    static constexpr int32_t share = 10'000;
+    static constexpr int32_t share = 4'000;
 
     constexpr explicit WorkBudget(int32_t instructions = share) : left_(instructions) {}
     constexpr void spend(int32_t instructions) { left_ -= instructions; }
