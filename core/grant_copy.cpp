@@ -184,7 +184,7 @@ long copy_grants(Vcpu& vcpu, HypercallArguments& arguments)
 {
     Copier copier(*vcpu.partition);
     RecordBatch<gnttab_copy_t, copies_at_once> batch;
-    WorkBudget budget;
+    WorkBudget budget(WorkBudget::share_without_lock);
     while (arguments.value[2] != 0) {
         if (budget.is_spent()) [[unlikely]]
             return hypercall_continue;

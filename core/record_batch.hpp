@@ -57,7 +57,7 @@ template <class Record, uint32_t most, class Work>
 long work_through(HypercallArguments& arguments, int32_t cost_of_batch, int32_t cost_of_record, Work work)
 {
     RecordBatch<Record, most> batch;
-    WorkBudget budget;
+    WorkBudget budget(WorkBudget::share_without_lock);
     while (arguments.value[2] != 0) {
         if (budget.is_spent())
             return hypercall_continue;

@@ -161,7 +161,7 @@ TEST(MemoryOp, LongListsGoOnAfterAShareOfWork)
         ++turns;
     }
     LONGS_EQUAL(500, done);
-    LONGS_EQUAL(3, turns);                      // 167 frames of 60 instructions are a share
+    LONGS_EQUAL(8, turns);                      // 67 frames of 60 instructions are a share
     LONGS_EQUAL(500, op(XENMEM_populate_physmap));
 }
 

@@ -111,7 +111,7 @@ TEST(MmuHypercalls, ALongListGoesOnAfterAShareOfWork)
         result = do_mmu_update(two.a0(), arguments);
     }
     LONGS_EQUAL(0, result);
-    LONGS_EQUAL(6, calls);
+    LONGS_EQUAL(15, calls);
     LONGS_EQUAL(400, done);
     LONGS_EQUAL(400, existing(two.fa(50)));
 }
